@@ -1,0 +1,334 @@
+/* bench/gc_pause/driver.c: see driver.h. Each run is this program executed afresh, so that peaks of
+ * memory and CPU time are that run's alone, and so that a run that dies takes no other with it. The
+ * child sends back a struct result through a pipe. */
+#include "bench/gc_pause/driver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <parallax/heap.h>
+
+#include "bench/gc_pause/bare.h"
+#include "bench/gc_pause/files.h"
+#include "bench/gc_pause/report.h"
+#include "bench/gc_pause/result.h"
+
+#define MOST_RUNS (RUN_WORKLOADS * RUN_PLANS * 2)
+#define MOST_ARGUMENTS 40
+#define ARGUMENT_BYTES 40
+
+struct driver {
+	const struct options *options;
+	size_t count;
+	struct result results[MOST_RUNS];
+};
+
+/* The command line of a child. Numbers are formatted into `storage`. */
+struct arguments {
+	char *words[MOST_ARGUMENTS];
+	unsigned count;
+	char storage[MOST_ARGUMENTS][ARGUMENT_BYTES];
+};
+
+static void argument_text(struct arguments *arguments, const char *name, const char *value)
+{
+	arguments->words[arguments->count++] = (char *)(uintptr_t)name;
+	arguments->words[arguments->count++] = (char *)(uintptr_t)value;
+}
+
+static void argument_count(struct arguments *arguments, const char *name, uint64_t value)
+{
+	char *text = arguments->storage[arguments->count];
+
+	snprintf(text, ARGUMENT_BYTES, "%llu", (unsigned long long)value);
+	argument_text(arguments, name, text);
+}
+
+static void argument_real(struct arguments *arguments, const char *name, double value)
+{
+	char *text = arguments->storage[arguments->count];
+
+	snprintf(text, ARGUMENT_BYTES, "%.17g", value);
+	argument_text(arguments, name, text);
+}
+
+static void arguments_fill(struct arguments *arguments, const struct options *options,
+			   const struct result *run, int result_fd)
+{
+	memset(arguments, 0, sizeof(*arguments));
+	arguments->words[arguments->count++] = (char *)(uintptr_t) "gc_pause";
+	argument_text(arguments, "--workload", run_workload_name(run->workload));
+	argument_text(arguments, "--plan", run_plan_name(run->plan));
+	if (run->delivery != RUN_NO_DELIVERY)
+		argument_text(arguments, "--delivery", run_delivery_name(run->delivery));
+	argument_count(arguments, "--threads", options->threads);
+	argument_count(arguments, "--heap", options->heap_bytes);
+	argument_count(arguments, "--live", options->live_bytes);
+	argument_real(arguments, "--update-ratio", options->update_ratio);
+	argument_real(arguments, "--seconds", options->seconds);
+	if (options->operations > 0)
+		argument_count(arguments, "--operations", options->operations);
+	argument_count(arguments, "--seed", options->seed);
+	argument_count(arguments, "--depth", options->depth);
+	argument_text(arguments, "--dir", options->directory);
+	argument_count(arguments, "--result-fd", (uint64_t)result_fd);
+	if (options->quiet)
+		arguments->words[arguments->count++] = (char *)(uintptr_t) "--quiet";
+}
+
+static bool read_all(int fd, void *into, size_t bytes)
+{
+	size_t got = 0;
+
+	while (got < bytes) {
+		ssize_t now = read(fd, (char *)into + got, bytes - got);
+
+		if (now < 0 && errno == EINTR)
+			continue;
+		if (now <= 0)
+			return false;
+		got += (size_t)now;
+	}
+	return true;
+}
+
+/* A run whose process did not send a result: say how the process ended. */
+static void run_died(struct result *result, int status)
+{
+	result->status = RESULT_FAILED;
+	if (WIFSIGNALED(status))
+		snprintf(result->message, sizeof(result->message),
+			 "the run's process was killed by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(result->message, sizeof(result->message),
+			 "the run's process ended with status %d", WEXITSTATUS(status));
+}
+
+static void run_refused(struct result *result, const char *call)
+{
+	result->status = RESULT_FAILED;
+	snprintf(result->message, sizeof(result->message), "%s: %s", call, strerror(errno));
+}
+
+static void driver_one(const struct options *options, struct result *result)
+{
+	struct arguments arguments;
+	struct result answer;
+	int pipes[2], status = 0;
+	pid_t child;
+	bool complete;
+
+	if (pipe(pipes) != 0) {
+		run_refused(result, "pipe");
+		return;
+	}
+	arguments_fill(&arguments, options, result, pipes[1]);
+	child = fork();
+	if (child == 0) {
+		close(pipes[0]);
+		execv("/proc/self/exe", arguments.words);
+		_exit(127);
+	}
+	close(pipes[1]);
+	complete = child > 0 && read_all(pipes[0], &answer, sizeof(answer));
+	close(pipes[0]);
+	if (child < 0) {
+		run_refused(result, "fork");
+		return;
+	}
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (complete)
+		*result = answer;
+	else
+		run_died(result, status);
+}
+
+static void driver_add(struct driver *driver, enum run_workload workload, enum run_plan plan,
+		       enum run_delivery delivery)
+{
+	struct result *result = &driver->results[driver->count++];
+	struct options options = options_for_workload(driver->options, workload);
+
+	memset(result, 0, sizeof(*result));
+	result->workload = workload;
+	result->plan = plan;
+	result->delivery = delivery;
+	result->threads = options.threads;
+	result->seed = options.seed;
+	result->heap_bytes = options.heap_bytes;
+	driver_one(&options, result);
+}
+
+static void driver_workload(struct driver *driver, enum run_workload workload)
+{
+	const struct options *options = driver->options;
+
+	for (unsigned plan = 0; plan < RUN_PLANS; plan++) {
+		if ((options->plans & 1u << plan) == 0)
+			continue;
+		if (plan == RUN_STW || plan == RUN_NONE) {
+			driver_add(driver, workload, (enum run_plan)plan, RUN_NO_DELIVERY);
+			continue;
+		}
+		for (unsigned delivery = 0; delivery < 2; delivery++) {
+			if ((options->deliveries & 1u << delivery) == 0)
+				continue;
+			/* The comparison needs no more than one way of delivery unless asked. */
+			if (plan == RUN_COPY && delivery == RUN_SIGBUS &&
+			    !options->deliveries_given)
+				continue;
+			driver_add(driver, workload, (enum run_plan)plan,
+				   (enum run_delivery)delivery);
+		}
+	}
+}
+
+/* Let the environment narrow the set of runs. False after a message. */
+static bool driver_environment(struct options *options, bool *minor_demanded)
+{
+	struct plx_heap_config config;
+	struct plx_error error;
+
+	plx_config_init(&config);
+	if (plx_config_from_environment(&config, &error) != PLX_OK) {
+		fprintf(stderr, "gc_pause: %s\n", error.message);
+		return false;
+	}
+	*minor_demanded = config.use_uffd_minor == 1;
+	if (!options->plans_given && config.plan != PLX_PLAN_AUTO) {
+		static const unsigned plans[] = {0, 1u << RUN_MINOR, 1u << RUN_COPY, 1u << RUN_STW};
+
+		options->plans = plans[config.plan];
+		options->plans_given = true;
+	}
+	if (config.use_uffd_minor == 0) {
+		if (options->plans == 1u << RUN_MINOR) {
+			fprintf(stderr, "gc_pause: plan minor contradicts GC_USE_UFFD_MINOR=0\n");
+			return false;
+		}
+		options->plans &= ~(1u << RUN_MINOR);
+	}
+	if (!options->deliveries_given && config.delivery != PLX_DELIVERY_AUTO) {
+		options->deliveries =
+			1u << (config.delivery == PLX_DELIVERY_SIGBUS ? RUN_SIGBUS : RUN_THREAD);
+		options->deliveries_given = true;
+	}
+	if (options->heap_bytes == 0)
+		options->heap_bytes = config.heap_max_bytes;
+	return true;
+}
+
+/* With fixed work, all plans must come to the same. */
+static bool driver_checksums_agree(const struct driver *driver)
+{
+	const struct result *first = NULL;
+	bool agree = true;
+
+	if (driver->options->operations == 0)
+		return true;
+	for (size_t i = 0; i < driver->count; i++) {
+		const struct result *result = &driver->results[i];
+
+		if (result->status != RESULT_OK)
+			continue;
+		if (first != NULL && first->workload == result->workload &&
+		    first->checksum != result->checksum) {
+			fprintf(stderr, "gc_pause: CHECKSUMS DIFFER: %s: %016llx and %016llx\n",
+				run_workload_name(first->workload),
+				(unsigned long long)first->checksum,
+				(unsigned long long)result->checksum);
+			agree = false;
+		}
+		if (first == NULL || first->workload != result->workload)
+			first = result;
+	}
+	return agree;
+}
+
+static bool driver_all_well(const struct driver *driver, bool minor_demanded)
+{
+	bool well = true;
+
+	for (size_t i = 0; i < driver->count; i++) {
+		const struct result *result = &driver->results[i];
+		bool demanded = driver->options->plans_given ||
+				(minor_demanded && result->plan == RUN_MINOR);
+
+		if (result->status == RESULT_OK ||
+		    (result->status == RESULT_UNAVAILABLE && !demanded))
+			continue;
+		well = false;
+		/* Without a table this is the only place to say so. */
+		if (driver->options->quiet)
+			fprintf(stderr, "gc_pause: %s %s %s: %s\n",
+				run_workload_name(result->workload), run_plan_name(result->plan),
+				run_delivery_name(result->delivery), result->message);
+	}
+	return driver_checksums_agree(driver) && well;
+}
+
+static int driver_bare(const struct options *options)
+{
+	struct bare_result bare;
+	bool written = true;
+
+	bare_measure(&bare);
+	if (!options->quiet)
+		report_bare(stdout, &bare);
+	if (options->json_path != NULL)
+		written = report_json(options->json_path, NULL, 0, &bare);
+	return written && bare.why_not[0] == '\0' ? 0 : 1;
+}
+
+/* The input is checked once, here, rather than by every run. */
+static bool driver_input_exists(const struct options *options)
+{
+	struct word_files files;
+
+	if ((options->workloads & 1u << RUN_INDEX) == 0)
+		return true;
+	if (!word_files_list(&files, options->directory, 1))
+		return false;
+	for (uint32_t i = 0; i < files.count; i++)
+		free(files.paths[i]);
+	free(files.paths);
+	return true;
+}
+
+int driver_run(struct options *options)
+{
+	/* The order of the default: real input first. */
+	static const enum run_workload order[RUN_WORKLOADS] = {RUN_INDEX, RUN_CACHE, RUN_TREES,
+							       RUN_GCBENCH, RUN_FRAGMENT};
+	struct driver *driver;
+	bool minor_demanded, well;
+
+	if (!driver_environment(options, &minor_demanded) || !driver_input_exists(options))
+		return 2;
+	if (options->bare)
+		return driver_bare(options);
+	driver = calloc(1, sizeof(*driver));
+	if (driver == NULL)
+		return 1;
+	driver->options = options;
+	for (unsigned i = 0; i < RUN_WORKLOADS; i++)
+		if ((options->workloads & 1u << order[i]) != 0)
+			driver_workload(driver, order[i]);
+	if (!options->quiet)
+		report_table(options->json_path != NULL && strcmp(options->json_path, "-") == 0
+				     ? stderr
+				     : stdout,
+			     driver->results, driver->count);
+	well = driver_all_well(driver, minor_demanded);
+	if (options->json_path != NULL &&
+	    !report_json(options->json_path, driver->results, driver->count, NULL))
+		well = false;
+	free(driver);
+	return well ? 0 : 1;
+}

@@ -1,0 +1,48 @@
+/* bench/gc_pause/options.h: the command line. */
+#ifndef BENCH_GC_PAUSE_OPTIONS_H
+#define BENCH_GC_PAUSE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum run_workload { RUN_CACHE, RUN_TREES, RUN_GCBENCH, RUN_INDEX, RUN_FRAGMENT, RUN_WORKLOADS };
+enum run_plan { RUN_MINOR, RUN_COPY, RUN_STW, RUN_NONE, RUN_PLANS };
+enum run_delivery { RUN_THREAD, RUN_SIGBUS, RUN_NO_DELIVERY, RUN_DELIVERIES };
+
+/* A zero in threads, heap_bytes, live_bytes or update_threshold means the workload's default,
+ * which options_for_workload fills in. Sets are bit masks of the enumerations above. */
+struct options {
+	unsigned workloads;
+	unsigned plans;
+	unsigned deliveries;
+	bool plans_given; /* then a plan the kernel cannot do is an error */
+	bool deliveries_given;
+	unsigned threads;
+	uint64_t heap_bytes;
+	uint64_t live_bytes;
+	bool update_ratio_given;
+	double update_ratio;
+	double seconds;
+	uint64_t operations; /* of the whole run; 0: run for `seconds` */
+	uint64_t seed;
+	unsigned depth;
+	const char *directory;
+	const char *json_path;
+	bool quiet;
+	bool bare;
+	bool help;
+	int result_fd; /* in a child: where its result goes; else -1 */
+};
+
+/* False after a message on standard error. */
+bool options_parse(struct options *options, int argc, char **argv);
+void options_print_help(void);
+
+/* A copy of `options` with the defaults of one workload. */
+struct options options_for_workload(const struct options *options, enum run_workload workload);
+
+const char *run_workload_name(enum run_workload workload);
+const char *run_plan_name(enum run_plan plan);
+const char *run_delivery_name(enum run_delivery delivery); /* "" if there is none */
+
+#endif

@@ -1,0 +1,81 @@
+/* bench/gc_pause/work_thread.h: the body of a worker thread, the same for all workloads; compiled
+ * for each kind of memory. See workload.h for the order of things.
+ *
+ * Whatever waits for other threads stands between mem_block_enter and mem_block_exit, so that no
+ * cycle waits for a thread that waits for a barrier. */
+#ifndef BENCH_GC_PAUSE_WORK_THREAD_H
+#define BENCH_GC_PAUSE_WORK_THREAD_H
+
+#include "bench/gc_pause/workload.h"
+
+struct work_functions {
+	void (*prepare)(struct work *work, struct mem *mem);
+	void (*setup)(struct worker *worker, struct mem *mem);
+	void (*operate)(struct worker *worker, struct mem *mem);
+	void (*finish)(struct worker *worker, struct mem *mem);
+};
+
+static inline void work_wait(struct worker *worker, struct mem *mem)
+{
+	mem_block_enter(mem);
+	pthread_barrier_wait(&worker->work->barrier);
+	mem_block_exit(mem);
+}
+
+/* `call` by thread 0 while all others wait and no thread stands in the way of a cycle. */
+static inline void work_alone(struct worker *worker, struct mem *mem,
+			      void (*call)(struct work *work))
+{
+	mem_block_enter(mem);
+	pthread_barrier_wait(&worker->work->barrier);
+	if (worker->number == 0)
+		call(worker->work);
+	pthread_barrier_wait(&worker->work->barrier);
+	mem_block_exit(mem);
+}
+
+static inline void work_measure(struct worker *worker, struct mem *mem,
+				void (*operate)(struct worker *worker, struct mem *mem))
+{
+	const struct options *options = worker->work->options;
+	uint64_t deadline_ns = UINT64_MAX;
+
+	if (options->operations == 0)
+		deadline_ns = recorder_clock_ns() + (uint64_t)(options->seconds * 1e9);
+	recorder_start(worker->recorder, deadline_ns,
+		       options->operations == 0 ? UINT64_MAX : worker->operations);
+	if (options->operations == 0 || worker->operations > 0)
+		operate(worker, mem);
+}
+
+static inline void *work_thread(struct worker *worker, const struct work_functions *functions)
+{
+	struct work *work = worker->work;
+	struct mem mem;
+
+	mem_attach(&mem, work);
+	random_seed(&worker->random, work->options->seed, worker->number);
+	if (worker->number == 0)
+		functions->prepare(work, &mem);
+	work_wait(worker, &mem);
+	functions->setup(worker, &mem);
+	work_alone(worker, &mem, work->on_ready);
+	work_measure(worker, &mem, functions->operate);
+	work_alone(worker, &mem, work->on_done);
+	functions->finish(worker, &mem);
+	/* No thread may leave while another still reads what it owns. */
+	work_wait(worker, &mem);
+	mem_detach(&mem);
+	return NULL;
+}
+
+/* Defines NAME_thread, an entry for the table, from NAME_prepare and so on. */
+#define WORK_DEFINE(name)                                                                       \
+	static void *name##_thread(void *worker)                                                \
+	{                                                                                       \
+		static const struct work_functions functions = {name##_prepare, name##_setup,   \
+								name##_operate, name##_finish}; \
+		return work_thread(worker, &functions);                                         \
+	}
+
+#endif

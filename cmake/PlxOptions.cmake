@@ -1,0 +1,12 @@
+# What a preset may choose. CMakePresets.json sets these; each has a default for a plain `cmake`.
+
+set(PLX_PRESET "release" CACHE STRING "Name of the preset: test cases may be restricted to some")
+option(PLX_DEBUG "Internal checks, transition tables and context tags" OFF)
+option(PLX_TORTURE "Smallest regions and buffers, random yields (implies PLX_DEBUG)" OFF)
+set(PLX_SANITIZE "" CACHE STRING "Sanitizer: address, undefined, thread, or empty")
+option(PLX_BUILD_PROGRAMS "Tests, benchmarks and examples too" ${PROJECT_IS_TOP_LEVEL})
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)

@@ -1,0 +1,196 @@
+/* gc/collect/allocate.c: TLABs and large objects.
+ *
+ * [A-1] A TLAB is zeroed before its thread sees it, and its pages are attached.
+ * [A-2] Regions taken between the start of marking and the flip are black: whatever is in them is
+ *       live in this cycle. Their objects get mark bits, and their pages get flags, when the TLAB
+ *       is retired: by its thread at refill, or in the flip's pause for the last one. Stores after
+ *       that go through the barrier, so the flags stay complete.
+ * [A-3] No heap memory is touched under regions.lock: a touch may be a fault.
+ *
+ * Who runs here: mutators (refill, large), and the pause (retire and drop, on their behalf). */
+#include <string.h>
+
+#include "gc/base/yield.h"
+#include "gc/collect/collect.h"
+
+/* Flag the page of one slot of a new object if what it holds may move. */
+struct retire {
+	struct gc_heap *heap;
+	char *object;
+};
+
+static void retire_slot(void *context, uint64_t offset)
+{
+	const struct retire *retire = context;
+	struct gc_heap *heap = retire->heap;
+	/* Relaxed: another mutator's store to it goes through the barrier and flags by itself. */
+	uintptr_t value = gc_load_relaxed((gc_word *)(void *)(retire->object + offset));
+	uint8_t classes;
+
+	if (!gc_heap_contains(heap, value))
+		return;
+	classes = gc_heap_region_bits(heap, value) & GC_REGION_CLASS_MASK;
+	if (classes)
+		gc_barrier_flag_page(heap, gc_heap_page(heap, gc_haddr(retire->object + offset)),
+				     classes);
+}
+
+void gc_tlab_retire(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_space space)
+{
+	char *object = mutator->black_from[space], *top = mutator->pub.tlab[space].top;
+
+	if (!gc_heap_allocates_black(heap) || space != PLX_SPACE_OBJECTS)
+		return;
+	while (object < top) {
+		uint64_t header = gc_header_at(object);
+		const struct gc_type *type = gc_type_of(&heap->types, header);
+		struct retire retire = {heap, object};
+
+		gc_markbits_try_set(&heap->markbits, gc_haddr(object));
+		gc_type_slots(type, object, header, 0, UINT64_MAX, retire_slot, &retire);
+		object += gc_type_size(type, header);
+	}
+	GC_CHECK(A_2, object == top || !top);
+	mutator->black_from[space] = top;
+}
+
+void gc_tlab_drop_all(struct gc_heap *heap, struct gc_mutator *mutator)
+{
+	for (int space = 0; space < PLX_SPACE_COUNT; space++) {
+		gc_tlab_retire(heap, mutator, (enum plx_space)space);
+		mutator->pub.tlab[space] = (struct plx_tlab){NULL, NULL};
+		mutator->black_from[space] = NULL;
+	}
+}
+
+static void region_blacken(struct gc_heap *heap, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = first; i < first + count; i++) {
+		if (gc_heap_allocates_black(heap))
+			gc_store_relaxed(&heap->regions.bits[i], GC_REGION_BLACK); /* */
+		heap->regions.table[i].young = true;
+	}
+}
+
+/* A fresh current region for a range; attached whole if pages are coming back just now. */
+static bool current_region_replace_locked(struct gc_heap *heap, enum gc_range range)
+{
+	uint32_t old = heap->current[range];
+	uint32_t taken = gc_region_take_locked(&heap->regions, range, GC_REGION_SMALL, GC_FOR_MUTATOR);
+
+	if (taken == GC_REGION_NONE)
+		return false;
+	if (old != GC_REGION_NONE)
+		heap->regions.table[old].current = false;
+	region_blacken(heap, taken, 1);
+	heap->regions.table[taken].current = true;
+	if (gc_load_relaxed(&heap->phase) == GC_PHASE_MOVING)
+		gc_reattach_region(heap, taken, 1);
+	heap->current[range] = taken;
+	return true;
+}
+
+/* Cut [*start, +bytes) from the current region. `*zero` tells whether it has to be cleared. */
+static bool tlab_cut_locked(struct gc_heap *heap, enum gc_range range, uint64_t need_bytes,
+			    char **start, uint64_t *bytes, bool *zero)
+{
+	uint64_t region_bytes = heap->regions.region_bytes;
+	uint32_t number = heap->current[range];
+	struct gc_region *region;
+
+	if (number == GC_REGION_NONE ||
+	    region_bytes - heap->regions.table[number].allocated_bytes < need_bytes) {
+		if (!current_region_replace_locked(heap, range))
+			return false;
+		number = heap->current[range];
+	}
+	region = &heap->regions.table[number];
+	*bytes = gc_min(gc_max(heap->config.tlab_bytes, need_bytes),
+			region_bytes - region->allocated_bytes);
+	*start = (char *)gc_region_start(&heap->regions, number).at + region->allocated_bytes;
+	*zero = !region->fresh;
+	region->allocated_bytes += *bytes;
+	heap->allocated_bytes += *bytes;
+	return true;
+}
+
+bool gc_tlab_refill(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_space space,
+		    uint64_t need_bytes)
+{
+	enum gc_range range = space == PLX_SPACE_LEAVES ? GC_RANGE_LEAVES : GC_RANGE_OBJECTS;
+	uint64_t bytes = 0;
+	char *start = NULL;
+	bool zero = true, cut;
+
+	gc_tlab_retire(heap, mutator, space);
+	pthread_mutex_lock(&heap->regions.lock);
+	cut = tlab_cut_locked(heap, range, need_bytes, &start, &bytes, &zero);
+	pthread_mutex_unlock(&heap->regions.lock);
+	gc_yield_point();
+	if (!cut)
+		return false;
+	if (zero)
+		memset(start, 0, bytes); /* */
+	mutator->pub.tlab[space] = (struct plx_tlab){start, start + bytes};
+	mutator->black_from[space] = start;
+	mutator->allocated_bytes += bytes;
+	return true;
+}
+
+/* Clear the regions of a run that were used before. */
+static void large_clear(struct gc_heap *heap, uint32_t first, uint32_t run, uint64_t bytes)
+{
+	for (uint32_t i = 0; i < run; i++) {
+		uint64_t from = (uint64_t)i << heap->regions.region_shift;
+
+		if (!heap->regions.table[first + i].fresh && from < bytes)
+			memset((char *)gc_region_start(&heap->regions, first + i).at, 0,
+			       gc_min(bytes - from, heap->regions.region_bytes));
+	}
+}
+
+/* [A-2] for a large object: its stores may go on for long after the next safepoint, so all of its
+ * pages count as dirty from the start. */
+static void large_blacken(struct gc_heap *heap, const struct gc_type *type, struct gc_haddr object,
+			  uint64_t bytes)
+{
+	if (!gc_heap_allocates_black(heap) || !gc_type_has_slots(type))
+		return;
+	gc_markbits_try_set(&heap->markbits, object);
+	for (uint64_t at = 0; at < bytes; at += heap->view.page_bytes)
+		gc_barrier_flag_page(heap, gc_heap_page(heap, (struct gc_haddr){object.at + at}),
+				     GC_PAGE_ANY);
+}
+
+void *gc_large_alloc(struct gc_heap *heap, struct gc_mutator *mutator, const struct gc_type *type,
+		     uint64_t header, uint64_t bytes)
+{
+	struct gc_regions *regions = &heap->regions;
+	enum gc_range range =
+		type->pub.space == PLX_SPACE_LEAVES ? GC_RANGE_LEAVES : GC_RANGE_OBJECTS;
+	uint64_t run = gc_round_up(bytes, regions->region_bytes) >> regions->region_shift;
+	struct gc_haddr object;
+	uint32_t head;
+
+	if (run > regions->max_regions)
+		return NULL;
+	pthread_mutex_lock(&regions->lock);
+	head = gc_region_take_run_locked(regions, range, (uint32_t)run);
+	if (head != GC_REGION_NONE) {
+		region_blacken(heap, head, (uint32_t)run);
+		regions->table[head].header = header;
+		regions->table[head].allocated_bytes = bytes;
+		heap->allocated_bytes += run << regions->region_shift;
+		if (gc_load_relaxed(&heap->phase) == GC_PHASE_MOVING)
+			gc_reattach_region(heap, head, (uint32_t)run);
+	}
+	pthread_mutex_unlock(&regions->lock);
+	if (head == GC_REGION_NONE)
+		return NULL;
+	object = gc_region_start(regions, head);
+	large_clear(heap, head, (uint32_t)run, bytes);
+	*(uint64_t *)object.at = header;
+	large_blacken(heap, type, object, bytes);
+	mutator->allocated_bytes += run << regions->region_shift;
+	return (void *)object.at;
+}

@@ -1,0 +1,140 @@
+/* gc/collect/barrier.c: the store barrier's slow path, while a cycle marks or plans.
+ *
+ * [B-1] While marking, the value about to be overwritten is logged before it is overwritten: what
+ *       was reachable when marking began stays reachable for the marker (Yuasa 1990).
+ * [B-2] From the start of marking until the flip, a store of a reference that may move flags the
+ *       slot's page. Together with the marker's own flags, at the flip every page with a reference
+ *       into a candidate region is flagged.                                                  [I1]
+ * [B-3] While planning, a page flagged for the first time is also listed, so that the pause need
+ *       not scan the flags to know all dirty pages.
+ *
+ * Who runs here: mutators. Nothing waits. */
+#include <parallax/barrier.h>
+#include <parallax/root.h>
+
+#include "gc/base/meta.h"
+#include "gc/base/yield.h"
+#include "gc/collect/collect.h"
+
+/* Hand the full buffer to the marker; the buffer is empty afterwards. */
+void gc_satb_flush(struct gc_heap *heap, struct gc_mutator *mutator)
+{
+	struct gc_satb_chunk *chunk;
+
+	if (mutator->satb_count == 0)
+		return;
+	pthread_mutex_lock(&heap->satb_lock);
+	chunk = heap->satb_spare;
+	if (chunk)
+		heap->satb_spare = chunk->next;
+	else
+		chunk = gc_meta_alloc(sizeof(*chunk));
+	if (chunk) {
+		chunk->count = mutator->satb_count;
+		memcpy(chunk->refs, mutator->satb, mutator->satb_count * sizeof(uintptr_t));
+		chunk->next = heap->satb_full;
+		heap->satb_full = chunk;
+	}
+	pthread_mutex_unlock(&heap->satb_lock);
+	/* No memory for a chunk: mark what is logged and let the marker find it by scanning the mark
+	 * bits once more. Slow, but nothing is lost. */
+	for (uint32_t i = 0; !chunk && i < mutator->satb_count; i++) {
+		gc_markbits_try_set(&heap->markbits, (struct gc_haddr){mutator->satb[i]});
+		gc_store_release(&heap->mark_overflowed, 1); /* [MO-SATB] */
+	}
+	mutator->satb_count = 0;
+}
+
+void gc_satb_log(struct gc_heap *heap, struct gc_mutator *mutator, uintptr_t old)
+{
+	if (!gc_heap_contains(heap, old) || gc_heap_region_bits(heap, old) & GC_REGION_BLACK ||
+	    gc_markbits_test(&heap->markbits, (struct gc_haddr){old}))
+		return;
+	mutator->satb[mutator->satb_count++] = old;
+	if (mutator->satb_count == GC_SATB_COUNT)
+		gc_satb_flush(heap, mutator);
+}
+
+static void barrier_list_late(struct gc_heap *heap, struct gc_page page)
+{
+	/* Acquire-release: pairs with the reset before the plan's scan: a flag set before the reset
+	 * is seen by the scan, one set after it is listed [MO-LATE]. */
+	uint32_t index = gc_add_acq_rel(&heap->late.count, 1);
+
+	if (index < GC_LATE_DIRTY_MAX)
+		heap->late.pages[index] = page.n;
+}
+
+/* Flag a page, and list it if the plan has counted the dirty pages already [B-3]. */
+void gc_barrier_flag_page(struct gc_heap *heap, struct gc_page page, uint8_t flags)
+{
+	/* Relaxed: phases change while this thread stands at a safepoint. */
+	if (gc_page_add_flags(&heap->pages, page, flags) &&
+	    gc_load_relaxed(&heap->phase) == GC_PHASE_PLANNING)
+		barrier_list_late(heap, page);
+}
+
+/* [B-2] */
+static void barrier_flag(struct gc_heap *heap, const void *slot, uintptr_t value)
+{
+	uint8_t classes;
+
+	if (!gc_heap_contains(heap, value) || !gc_heap_contains(heap, (uintptr_t)slot))
+		return;
+	classes = gc_heap_region_bits(heap, value) & GC_REGION_CLASS_MASK;
+	if (classes)
+		gc_barrier_flag_page(heap, gc_heap_page(heap, gc_haddr(slot)), classes);
+}
+
+static void barrier_one(struct gc_heap *heap, struct gc_mutator *mutator, void *slot,
+			uintptr_t value)
+{
+	/* Relaxed: the value is only logged; whoever marks it reaches it as of the snapshot. */
+	if (mutator->pub.barrier & GC_BARRIER_LOG)
+		gc_satb_log(heap, mutator, gc_load_relaxed((gc_word *)slot));
+	barrier_flag(heap, slot, value);
+	gc_yield_point();
+}
+
+void plx_barrier_slow(struct plx_thread *thread, void *slot, const void *value)
+{
+	barrier_one((struct gc_heap *)thread->heap, (struct gc_mutator *)thread, slot,
+		    (uintptr_t)value);
+}
+
+void plx_handle_set_slow(struct plx_thread *thread, struct plx_handle *handle)
+{
+	if (thread->barrier & GC_BARRIER_LOG)
+		gc_satb_log((struct gc_heap *)thread->heap, (struct gc_mutator *)thread,
+			    gc_load_relaxed((gc_word *)(void *)handle)); /* relaxed: as above */
+}
+
+void plx_store_array(struct plx_thread *thread, void *slots, const void *values, size_t count)
+{
+	gc_word *to = slots;
+	const gc_word *from = values;
+	bool backwards = to > from && to < from + count;
+
+	/* Relaxed: `barrier` changes only while this thread stands at a safepoint. */
+	if (gc_load_relaxed(&thread->barrier))
+		for (size_t i = 0; i < count; i++)
+			barrier_one((struct gc_heap *)thread->heap, (struct gc_mutator *)thread,
+				    &to[i], from[i]);
+	for (size_t i = 0; i < count; i++) {
+		size_t k = backwards ? count - 1 - i : i;
+
+		gc_store_release(&to[k], gc_load_relaxed(&from[k])); /* [MO-PUBLISH] */
+	}
+}
+
+void plx_fill_array(struct plx_thread *thread, void *slots, const void *value, size_t count)
+{
+	gc_word *to = slots;
+
+	if (gc_load_relaxed(&thread->barrier)) /* relaxed: as above */
+		for (size_t i = 0; i < count; i++)
+			barrier_one((struct gc_heap *)thread->heap, (struct gc_mutator *)thread,
+				    &to[i], (uintptr_t)value);
+	for (size_t i = 0; i < count; i++)
+		gc_store_release(&to[i], (uintptr_t)value); /* [MO-PUBLISH] */
+}

@@ -1,0 +1,98 @@
+/* gc/collect/collect.h: the phases of a cycle and the mutators' ways in, one declaration each; the
+ * file that defines a function explains it. gc/cycle.c calls whole phases in order. */
+#ifndef GC_COLLECT_COLLECT_H
+#define GC_COLLECT_COLLECT_H
+
+#include "gc/heap/heap.h"
+
+/* allocate.c: mutators, at safepoints. */
+bool gc_tlab_refill(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_space space,
+		    uint64_t need_bytes);
+void *gc_large_alloc(struct gc_heap *heap, struct gc_mutator *mutator, const struct gc_type *type,
+		     uint64_t header, uint64_t bytes);
+void gc_tlab_retire(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_space space);
+void gc_tlab_drop_all(struct gc_heap *heap, struct gc_mutator *mutator);
+
+/* rootpage.c: any attached thread; takes regions.lock. */
+char *gc_rootpage_alloc(struct gc_heap *heap);
+
+/* barrier.c: mutators. */
+void gc_satb_log(struct gc_heap *heap, struct gc_mutator *mutator, uintptr_t old);
+void gc_satb_flush(struct gc_heap *heap, struct gc_mutator *mutator);
+void gc_barrier_flag_page(struct gc_heap *heap, struct gc_page page, uint8_t flags);
+
+/* mark.c: the cycle. */
+struct gc_mark;
+struct gc_mark *gc_mark_create(void);
+void gc_mark_destroy(struct gc_mark *mark);
+void gc_mark_prepare(struct gc_heap *heap);
+void gc_mark_root(struct gc_heap *heap, uintptr_t *slot, void *context);
+void gc_mark_root_pages(struct gc_heap *heap);
+void gc_mark_drain(struct gc_heap *heap);
+bool gc_mark_done(struct gc_heap *heap);
+
+/* sweep.c: the cycle. */
+void gc_candidates_choose(struct gc_heap *heap);
+void gc_sweep(struct gc_heap *heap);
+
+/* plan.c: the cycle. */
+void gc_plan(struct gc_heap *heap);
+
+/* flip.c: the cycle; gc_flip_stw inside a pause. */
+void gc_flip_prepare(struct gc_heap *heap);
+void gc_flip_stw(struct gc_heap *heap);
+
+/* unit.c: whoever claims a page; gc_unit_* may run in a fault. */
+bool gc_unit_is_dirty(const struct gc_heap *heap, struct gc_page page);
+bool gc_unit_is_target(const struct gc_heap *heap, struct gc_page page);
+void gc_unit_build_fault(const struct gc_heap *heap, struct gc_page page, char *into);
+void gc_unit_finish_fault(struct gc_heap *heap, struct gc_page page, char *scratch);
+
+/* reattach.c, move.c: the cycle after the flip, and mutators that take a free region meanwhile. */
+enum gc_extent_class {
+	GC_EXTENT_CLEAN,  /* nothing to do in it: moves back at once */
+	GC_EXTENT_SOURCE, /* nothing but evacuated regions to wait for: moves back last */
+	GC_EXTENT_DIRTY,  /* holds units */
+};
+enum gc_extent_class gc_extent_classify(const struct gc_heap *heap, uint32_t extent);
+void gc_reattach_region(struct gc_heap *heap, uint32_t first, uint32_t count);
+bool gc_reattach_extents(struct gc_heap *heap, uint32_t first, uint32_t count);
+void gc_move_concurrently(struct gc_heap *heap);
+void gc_move_stw(struct gc_heap *heap);
+
+/* finish.c: the cycle. */
+void gc_finish(struct gc_heap *heap);
+
+/* fault.c: the fault thread or a mutator in its SIGBUS handler. `scratch` is a page of memory. */
+void gc_fault_resolve_fault(struct gc_heap *heap, struct gc_haddr address, char *scratch);
+
+/* pace.c: mutators and the runtime's collector thread. */
+bool gc_pace_wants_cycle(struct gc_heap *heap);
+void gc_pace_init(struct gc_heap *heap);
+void gc_pace_after_cycle(struct gc_heap *heap);
+
+/* verify.c: in a pause. */
+void gc_verify_stw(struct gc_heap *heap, bool marking_done);
+
+/* gc/cycle.c: one whole cycle, on the collector thread. */
+void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world);
+
+/* Something was refused and a lesser way was taken: count it, and say so once per kind. */
+enum gc_degrade {
+	GC_DEGRADE_DETACH,
+	GC_DEGRADE_REGISTER,
+	GC_DEGRADE_ATTACH,
+	GC_DEGRADE_UNREGISTER,
+	GC_DEGRADE_TARGET,
+};
+void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error);
+
+static inline bool gc_heap_allocates_black(const struct gc_heap *heap)
+{
+	/* Relaxed: phases change while this thread stands at a safepoint. */
+	enum gc_phase phase = gc_load_relaxed(&heap->phase);
+
+	return phase == GC_PHASE_MARKING || phase == GC_PHASE_PLANNING;
+}
+
+#endif

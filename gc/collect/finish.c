@@ -1,0 +1,99 @@
+/* gc/collect/finish.c: the end of a flip: disarm, free the evacuated regions with their pages
+ * resident, empty the alias.
+ *
+ * [FN-1] Comes after every unit is READY [I4], so no source is read any more.
+ * [FN-2] A fault that was raised before the disarming finds its page READY or clean and is answered
+ *        by a wake; the retry succeeds.
+ *
+ * Who runs here: the cycle's thread, mutators running. */
+#include "gc/base/yield.h"
+#include "gc/collect/collect.h"
+#include "gc/collect/resolver.h"
+
+/* While armed, any dropped page would trap: so this is tried hard. */
+static void finish_unregister(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes)
+{
+	for (unsigned round = 0; round < 100; gc_backoff(&round)) {
+		int error = gc_uffd_unregister(&heap->uffd, (void *)start.at, bytes);
+
+		if (error == 0)
+			return;
+		gc_degrade_note(heap, GC_DEGRADE_UNREGISTER, error);
+	}
+}
+
+static void finish_disarm(struct gc_heap *heap)
+{
+	const struct gc_cycle *cycle = &heap->cycle;
+
+	if (cycle->mode != GC_FLIP_IN_PAUSE)
+		finish_unregister(heap, gc_haddr(heap->view.heap), cycle->detach_bytes);
+	for (uint32_t i = 0; cycle->leaves_armed && i < cycle->target_count; i++)
+		if (gc_region_range(&heap->regions, cycle->targets[i]) == GC_RANGE_LEAVES)
+			finish_unregister(heap, gc_region_start(&heap->regions, cycle->targets[i]),
+					  heap->regions.region_bytes);
+	gc_store_release(&heap->armed, 0); /* [MO-ARMED] */
+}
+
+/* [V-2] What was built through the alias left entries there; under copy, whole old pages. */
+static void finish_empty_alias(struct gc_heap *heap)
+{
+	const struct gc_cycle *cycle = &heap->cycle;
+
+	if (!heap->view.alias || cycle->mode == GC_FLIP_IN_PAUSE)
+		return;
+	gc_view_zap_alias(&heap->view, gc_haddr(heap->view.heap), cycle->detach_bytes);
+	for (uint32_t i = 0; i < cycle->target_count; i++)
+		if (gc_region_range(&heap->regions, cycle->targets[i]) == GC_RANGE_LEAVES)
+			gc_view_zap_alias(&heap->view,
+					  gc_region_start(&heap->regions, cycle->targets[i]),
+					  heap->regions.region_bytes);
+}
+
+static void finish_targets(struct gc_heap *heap)
+{
+	const struct gc_cycle *cycle = &heap->cycle;
+
+	for (uint32_t i = 0; i < cycle->target_count; i++) {
+		uint32_t number = cycle->targets[i];
+
+		gc_store_relaxed(&heap->regions.bits[number], 0); /* */
+		gc_pages_set_attached(&heap->pages,
+				      gc_heap_page(heap, gc_region_start(&heap->regions, number)),
+				      gc_heap_pages_per_region(heap));
+	}
+}
+
+static void finish_evacuated(struct gc_heap *heap)
+{
+	for (int range = 0; range < GC_RANGE_COUNT; range++) {
+		uint32_t number = heap->cycle.evacuated_first[range];
+
+		while (number != GC_REGION_NONE) {
+			uint32_t next = heap->regions.table[number].next;
+
+			pthread_mutex_lock(&heap->regions.lock);
+			gc_region_free_locked(&heap->regions, number);
+			pthread_mutex_unlock(&heap->regions.lock);
+			heap->cycle.freed_regions++;
+			number = next;
+		}
+	}
+}
+
+void gc_finish(struct gc_heap *heap)
+{
+	struct gc_cycle *cycle = &heap->cycle;
+
+	finish_disarm(heap);
+	finish_empty_alias(heap);
+	finish_targets(heap);
+	/* Handing out free regions looks at phase and states: change both under the lock. */
+	pthread_mutex_lock(&heap->regions.lock);
+	memset(heap->extents.states, GC_EXTENT_ATTACHED, heap->extents.count);
+	gc_pages_set_attached(&heap->pages, (struct gc_page){0},
+			      cycle->detach_bytes >> heap->view.page_shift);
+	gc_store_relaxed(&heap->phase, GC_PHASE_IDLE);
+	pthread_mutex_unlock(&heap->regions.lock);
+	finish_evacuated(heap);
+}

@@ -1,0 +1,277 @@
+/* gc/collect/flip.c: the flip: the pause in which pages are taken away and roots get new addresses.
+ *
+ *   before it, mutators running:  targets in the leaf range are detached and armed; dirty pages are
+ *                                 counted; the page states say DETACHED
+ *   in it:                        last TLABs are retired; detach (or zap); register; forward the
+ *                                 roots that live in the embedder's memory; barriers off
+ *   after it:                     move.c
+ *
+ * [FL-1] The pause does no work proportional to heap, live data or root pages: one mremap of whole
+ *        page tables, one register, and per thread one TLAB.                                [I6]
+ * [FL-2] Register after the mremap: an armed range would be moved entry by entry.
+ * [FL-3] Dropping single pages (zap) is chosen when they are few; the list made before the pause and
+ *        the late list of the barrier together hold every dirty page, or detach is taken.
+ * [FL-4] Whatever the kernel refuses, nothing is half done: the same units are then built inside
+ *        this pause (GC_FLIP_IN_PAUSE).                                                     [I7]
+ *
+ * Who runs here: the cycle's thread. */
+#include "gc/base/clock.h"
+#include "gc/collect/collect.h"
+#include "gc/collect/resolver.h"
+
+static uint64_t flip_used_bytes(const struct gc_heap *heap, enum gc_range range)
+{
+	return (uint64_t)heap->regions.ranges[range].high_water << heap->regions.region_shift;
+}
+
+/* Runs of dirty pages, as many as are worth listing. [FL-3] */
+static void flip_list_dirty_runs(struct gc_heap *heap)
+{
+	struct gc_cycle *cycle = &heap->cycle;
+	uint32_t pages = (uint32_t)(flip_used_bytes(heap, GC_RANGE_OBJECTS) >> heap->view.page_shift);
+	uint32_t run_first = 0, run_count = 0;
+
+	cycle->dirty_run_count = 0;
+	cycle->dirty_pages = 0;
+	gc_exchange_acq_rel(&heap->late.count, 0); /* [MO-LATE] flags set before this are seen below */
+	for (uint32_t n = 0; n <= pages; n++) {
+		bool dirty = n < pages && gc_unit_is_dirty(heap, (struct gc_page){n});
+
+		cycle->dirty_pages += dirty;
+		if (dirty && run_count++ == 0)
+			run_first = n;
+		if (dirty || run_count == 0)
+			continue;
+		if (cycle->dirty_run_count < GC_DIRTY_RUNS_MAX)
+			cycle->dirty_runs[cycle->dirty_run_count] =
+				(struct gc_dirty_run){run_first, run_count};
+		cycle->dirty_run_count++;
+		run_count = 0;
+	}
+}
+
+static void flip_choose_mode(struct gc_heap *heap)
+{
+	struct gc_cycle *cycle = &heap->cycle;
+	bool few;
+
+	if (cycle->stop_the_world || !heap->resolver->concurrent) {
+		cycle->mode = GC_FLIP_IN_PAUSE;
+		return;
+	}
+	/* Below some sixteen runs, dropping them costs less than moving the tables both ways. */
+	few = cycle->dirty_run_count <= 16 ||
+	      (heap->config.flip == 2 && cycle->dirty_run_count <= GC_DIRTY_RUNS_MAX);
+	cycle->mode = few && heap->resolver->may_zap && heap->config.flip != 1 ? GC_FLIP_ZAP :
+										 GC_FLIP_DETACH;
+}
+
+/* A target in the leaf range is free: it can be emptied and armed while mutators run. */
+static int flip_arm_leaf_target(struct gc_heap *heap, uint32_t number)
+{
+	struct gc_haddr start = gc_region_start(&heap->regions, number);
+	uint64_t bytes = heap->regions.region_bytes;
+	bool whole_extents = bytes >= heap->view.extent_bytes && heap->resolver->may_zap;
+	int error;
+
+	if (whole_extents)
+		error = gc_view_detach(&heap->view, start, bytes);
+	else
+		error = gc_view_zap_heap(&heap->view, start, bytes);
+	if (error == 0)
+		error = gc_uffd_register(&heap->uffd, (void *)start.at, bytes);
+	if (whole_extents && error == 0)
+		memset(&heap->extents.states[gc_heap_extent(heap, start)], GC_EXTENT_DETACHED,
+		       bytes >> heap->view.extent_shift);
+	return error;
+}
+
+/* Leaf targets that could not all be armed: none is, and everything happens in the pause. */
+static void flip_disarm_leaf_targets(struct gc_heap *heap)
+{
+	for (uint32_t i = 0; i < heap->cycle.target_count; i++) {
+		uint32_t number = heap->cycle.targets[i];
+		struct gc_haddr start = gc_region_start(&heap->regions, number);
+
+		if (gc_region_range(&heap->regions, number) != GC_RANGE_LEAVES)
+			continue;
+		for (unsigned round = 0; gc_uffd_unregister(&heap->uffd, (void *)start.at,
+							    heap->regions.region_bytes) < 0;) {
+			GC_REQUIRE(round < 1000, "userfaultfd cannot be unregistered");
+			gc_backoff(&round);
+		}
+		gc_store_release(&heap->extents.states[gc_heap_extent(heap, start)],
+				 GC_EXTENT_ATTACHED); /* [MO-EXTENT] free: contents do not matter */
+	}
+}
+
+static void flip_arm_leaf_targets(struct gc_heap *heap)
+{
+	struct gc_cycle *cycle = &heap->cycle;
+	int error = 0;
+
+	for (uint32_t i = 0; i < cycle->target_count && error == 0; i++)
+		if (gc_region_range(&heap->regions, cycle->targets[i]) == GC_RANGE_LEAVES)
+			error = flip_arm_leaf_target(heap, cycle->targets[i]);
+	cycle->leaves_armed = error == 0;
+	if (error == 0)
+		return;
+	gc_degrade_note(heap, GC_DEGRADE_TARGET, error);
+	flip_disarm_leaf_targets(heap);
+	cycle->mode = GC_FLIP_IN_PAUSE;
+}
+
+/* Under zap, targets in the object range lose their entries now; they are free, so nobody looks. */
+static void flip_zap_object_targets(struct gc_heap *heap)
+{
+	struct gc_cycle *cycle = &heap->cycle;
+
+	for (uint32_t i = 0; i < cycle->target_count; i++) {
+		uint32_t number = cycle->targets[i];
+		int error;
+
+		if (gc_region_range(&heap->regions, number) != GC_RANGE_OBJECTS)
+			continue;
+		error = gc_view_zap_heap(&heap->view, gc_region_start(&heap->regions, number),
+					 heap->regions.region_bytes);
+		if (error == 0)
+			continue;
+		gc_degrade_note(heap, GC_DEGRADE_TARGET, error);
+		cycle->mode = GC_FLIP_DETACH;
+		return;
+	}
+}
+
+void gc_flip_prepare(struct gc_heap *heap)
+{
+	struct gc_cycle *cycle = &heap->cycle;
+
+	cycle->detach_bytes = gc_round_up(flip_used_bytes(heap, GC_RANGE_OBJECTS), GC_VIEW_ALIGN);
+	cycle->leaves_armed = false;
+	flip_list_dirty_runs(heap);
+	flip_choose_mode(heap);
+	gc_pages_set_detached(&heap->pages, (struct gc_page){0},
+			      cycle->detach_bytes >> heap->view.page_shift);
+	for (uint32_t i = 0; i < cycle->target_count; i++)
+		gc_pages_set_detached(
+			&heap->pages,
+			gc_heap_page(heap, gc_region_start(&heap->regions, cycle->targets[i])),
+			gc_heap_pages_per_region(heap));
+	if (cycle->mode != GC_FLIP_IN_PAUSE)
+		flip_arm_leaf_targets(heap);
+	if (cycle->mode == GC_FLIP_ZAP)
+		flip_zap_object_targets(heap);
+}
+
+static int flip_register(struct gc_heap *heap)
+{
+	return gc_uffd_register(&heap->uffd, heap->view.heap, heap->cycle.detach_bytes);
+}
+
+static bool flip_detach_stw(struct gc_heap *heap)
+{
+	struct gc_haddr start = gc_haddr(heap->view.heap);
+	uint64_t bytes = heap->cycle.detach_bytes;
+	int error = gc_view_detach(&heap->view, start, bytes);
+
+	if (error < 0) {
+		gc_degrade_note(heap, GC_DEGRADE_DETACH, error);
+		return false;
+	}
+	error = flip_register(heap);
+	if (error == 0) {
+		memset(heap->extents.states, GC_EXTENT_DETACHED, bytes >> heap->view.extent_shift);
+		return true;
+	}
+	gc_degrade_note(heap, GC_DEGRADE_REGISTER, error);
+	/* Shared pages come back by ordinary faults even if the move fails; private ones must move. */
+	for (unsigned round = 0; gc_view_attach(&heap->view, start, bytes) < 0;) {
+		if (heap->view.backing == GC_BACKING_SHARED)
+			break;
+		GC_REQUIRE(round < 1000, "pages moved out of the heap view cannot be moved back");
+		gc_backoff(&round);
+	}
+	return false;
+}
+
+/* Drop the listed runs and the late pages. [FL-3] */
+static bool flip_zap_stw(struct gc_heap *heap)
+{
+	const struct gc_cycle *cycle = &heap->cycle;
+	uint32_t late = gc_load_acquire(&heap->late.count); /* [MO-LATE] */
+	int error = 0;
+
+	for (uint32_t i = 0; i < cycle->dirty_run_count && error == 0; i++)
+		error = gc_view_zap_heap(
+			&heap->view,
+			gc_view_page_start(&heap->view, (struct gc_page){cycle->dirty_runs[i].first}),
+			(uint64_t)cycle->dirty_runs[i].count << heap->view.page_shift);
+	for (uint32_t i = 0; i < late && error == 0; i++)
+		error = gc_view_zap_heap(
+			&heap->view,
+			gc_view_page_start(&heap->view, (struct gc_page){heap->late.pages[i]}),
+			heap->view.page_bytes);
+	if (error < 0) {
+		gc_degrade_note(heap, GC_DEGRADE_DETACH, error);
+		return false;
+	}
+	error = flip_register(heap);
+	if (error < 0)
+		gc_degrade_note(heap, GC_DEGRADE_REGISTER, error);
+	return error == 0;
+}
+
+static void flip_take_pages_stw(struct gc_heap *heap)
+{
+	struct gc_cycle *cycle = &heap->cycle;
+	uint64_t start_ns = gc_clock_ns();
+	bool taken = false;
+
+	/* More late pages than the list holds: scanning for them would take heap-sized time. */
+	if (cycle->mode == GC_FLIP_ZAP && gc_load_acquire(&heap->late.count) > GC_LATE_DIRTY_MAX)
+		cycle->mode = GC_FLIP_DETACH; /* [MO-LATE] */
+	if (cycle->mode == GC_FLIP_ZAP)
+		taken = flip_zap_stw(heap);
+	else if (cycle->mode == GC_FLIP_DETACH)
+		taken = flip_detach_stw(heap);
+	if (cycle->mode != GC_FLIP_IN_PAUSE)
+		plx_histogram_record_shared(&heap->distributions[PLX_DISTRIBUTION_FLIP_NS],
+					    gc_clock_ns() - start_ns);
+	if (!taken) /* [FL-4] */
+		cycle->mode = GC_FLIP_IN_PAUSE;
+	cycle->object_delta = taken ? heap->view.delta : 0;
+}
+
+static void flip_root(struct gc_heap *heap, uintptr_t *slot, void *context)
+{
+	uintptr_t word = *(gc_word *)slot;
+
+	(void)context;
+	if (gc_heap_contains(heap, word) && gc_heap_region_bits(heap, word) & GC_REGION_EVACUATED)
+		*(gc_word *)slot =
+			gc_forward_address(&heap->forward, (struct gc_haddr){word}).at;
+}
+
+static void flip_barrier_off(struct gc_heap *heap, struct gc_mutator *mutator)
+{
+	(void)heap;
+	gc_store_relaxed(&mutator->pub.barrier, 0); /* its thread is stopped */
+}
+
+void gc_flip_stw(struct gc_heap *heap)
+{
+	struct gc_cycle *cycle = &heap->cycle;
+
+	heap->world->each_mutator(heap, gc_tlab_drop_all);
+	if (heap->current[GC_RANGE_OBJECTS] != GC_REGION_NONE)
+		heap->regions.table[heap->current[GC_RANGE_OBJECTS]].current = false;
+	heap->current[GC_RANGE_OBJECTS] = GC_REGION_NONE;
+	flip_take_pages_stw(heap);
+	heap->world->each_root(heap, flip_root, NULL);
+	if (cycle->mode == GC_FLIP_IN_PAUSE)
+		gc_move_stw(heap);
+	heap->world->each_mutator(heap, flip_barrier_off);
+	gc_store_release(&heap->armed, /* [MO-ARMED] */
+			 cycle->mode != GC_FLIP_IN_PAUSE || cycle->leaves_armed);
+	gc_store_relaxed(&heap->phase, GC_PHASE_MOVING); /* resume orders it */
+}

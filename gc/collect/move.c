@@ -1,0 +1,213 @@
+/* gc/collect/move.c: after the flip: bring every page back, in the order that keeps mutators from
+ * noticing: clean extents first, then pages updated in place, then evacuation targets, and the
+ * emptied regions last.
+ *
+ * [MV-1] When this returns every unit is READY and every extent is attached; only then may the
+ *        evacuated regions be reused.                                                      [I4]
+ *
+ * Who runs here: the cycle's thread; mutators that fault race it for units, page by page. */
+#include "gc/base/yield.h"
+#include "gc/collect/collect.h"
+#include "gc/collect/resolver.h"
+
+#define MOVE_RUN_EXTENTS 16  /* units finish in small runs: 32 MiB */
+#define MOVE_CLEAN_EXTENTS 512 /* clean extents in large ones: 1 GiB */
+
+/* Extents that can move back, gathered so that one call moves many. */
+struct move_run {
+	struct gc_heap *heap;
+	uint32_t first, count, limit;
+};
+
+static void move_run_flush(struct move_run *run)
+{
+	if (run->count)
+		gc_reattach_extents(run->heap, run->first, run->count);
+	run->count = 0;
+}
+
+static void move_run_add(struct move_run *run, uint32_t extent)
+{
+	if (run->count && (run->first + run->count != extent || run->count == run->limit))
+		move_run_flush(run);
+	if (run->count == 0)
+		run->first = extent;
+	run->count++;
+}
+
+static uint32_t move_extent_count(const struct gc_heap *heap)
+{
+	return (uint32_t)(heap->cycle.detach_bytes >> heap->view.extent_shift);
+}
+
+static void move_clean_extents(struct gc_heap *heap)
+{
+	struct move_run run = {.heap = heap, .limit = MOVE_CLEAN_EXTENTS};
+	uint32_t count = move_extent_count(heap);
+
+	for (uint32_t extent = 0; extent < count; extent++)
+		if (gc_extent_state(&heap->extents, extent) != GC_EXTENT_ATTACHED &&
+		    gc_extent_classify(heap, extent) == GC_EXTENT_CLEAN)
+			move_run_add(&run, extent);
+	move_run_flush(&run);
+}
+
+/* Build one page, or wait for whoever is building it. */
+static void move_unit(struct gc_heap *heap, struct gc_page page)
+{
+	unsigned round = 0;
+
+	if (gc_page_state(&heap->pages, page) == GC_PAGE_DETACHED && heap->resolver->is_unit(heap, page) &&
+	    gc_page_try_claim(&heap->pages, page)) {
+		gc_unit_finish_fault(heap, page, heap->scratch);
+		return;
+	}
+	while (gc_page_state(&heap->pages, page) == GC_PAGE_CLAIMED)
+		gc_backoff(&round);
+}
+
+static uint32_t move_pages_per_extent(const struct gc_heap *heap)
+{
+	return heap->view.extent_bytes >> heap->view.page_shift;
+}
+
+/* The units of one extent that are updated in place (and, under copy, all others but targets). */
+static void move_update_extent(struct gc_heap *heap, uint32_t extent)
+{
+	uint32_t pages = move_pages_per_extent(heap), first = extent * pages;
+
+	for (uint32_t n = first; n < first + pages; n++) {
+		struct gc_page page = {n};
+
+		if (gc_unit_is_target(heap, page))
+			continue;
+		move_unit(heap, page);
+	}
+}
+
+static bool extent_is_settled(const struct gc_heap *heap, uint32_t extent)
+{
+	uint32_t per_extent = (uint32_t)gc_max(1, heap->view.extent_bytes / heap->regions.region_bytes);
+	struct gc_haddr start =
+		gc_haddr(heap->view.heap + ((uint64_t)extent << heap->view.extent_shift));
+	uint32_t number = gc_region_of(&heap->regions, start);
+
+	for (uint32_t i = 0; i < per_extent; i++)
+		if (gc_load_relaxed(&heap->regions.bits[number + i]) & /* [RA-1] */
+		    (GC_REGION_TARGET | GC_REGION_EVACUATED))
+			return false;
+	return true;
+}
+
+static void move_update_in_place(struct gc_heap *heap)
+{
+	struct move_run run = {.heap = heap, .limit = MOVE_RUN_EXTENTS};
+	bool moves = heap->resolver->may_zap; /* copied pages must not be moved over */
+	uint32_t count = move_extent_count(heap);
+
+	for (uint32_t extent = 0; extent < count; extent++) {
+		if (gc_extent_classify(heap, extent) != GC_EXTENT_DIRTY)
+			continue;
+		move_update_extent(heap, extent);
+		if (moves && extent_is_settled(heap, extent) &&
+		    gc_extent_state(&heap->extents, extent) != GC_EXTENT_ATTACHED)
+			move_run_add(&run, extent);
+	}
+	move_run_flush(&run);
+}
+
+static void move_build_targets(struct gc_heap *heap)
+{
+	for (uint32_t i = 0; i < heap->cycle.target_count; i++) {
+		uint32_t number = heap->cycle.targets[i];
+		struct gc_page first = gc_heap_page(heap, gc_region_start(&heap->regions, number));
+		uint64_t pages = gc_round_up(heap->regions.table[number].allocated_bytes,
+					     heap->view.page_bytes) >> heap->view.page_shift;
+
+		for (uint64_t k = 0; k < pages; k++)
+			move_unit(heap, (struct gc_page){first.n + (uint32_t)k});
+	}
+}
+
+/* Extents that held targets or sources. Copied pages must not be moved over: there only extents
+ * without units are left to move. */
+static void move_remaining_extents(struct gc_heap *heap)
+{
+	struct move_run run = {.heap = heap, .limit = MOVE_CLEAN_EXTENTS};
+	uint32_t count = move_extent_count(heap);
+
+	for (uint32_t extent = 0; extent < heap->extents.count; extent++) {
+		if (extent == count) /* on to the leaf range, where only targets were detached */
+			extent = (uint32_t)(heap->view.range_bytes >> heap->view.extent_shift);
+		if (gc_extent_state(&heap->extents, extent) == GC_EXTENT_ATTACHED)
+			continue;
+		if (heap->resolver->may_zap || gc_extent_classify(heap, extent) != GC_EXTENT_DIRTY)
+			move_run_add(&run, extent);
+	}
+	move_run_flush(&run);
+}
+
+/* Pages that were dropped singly are attached singly: the dirty ones here, in runs. */
+static void move_attach_pages(struct gc_heap *heap, struct gc_page first, uint64_t pages)
+{
+	unsigned round = 0;
+
+	while (heap->resolver->attach(heap, first, pages) < 0) {
+		GC_REQUIRE(round < 1000000, "no memory to attach pages of the heap");
+		gc_backoff(&round);
+	}
+}
+
+static void move_attach_zapped(struct gc_heap *heap)
+{
+	const struct gc_cycle *cycle = &heap->cycle;
+	uint32_t late = gc_load_acquire(&heap->late.count); /* [MO-LATE] */
+
+	for (uint32_t i = 0; i < cycle->dirty_run_count; i++)
+		move_attach_pages(heap, (struct gc_page){cycle->dirty_runs[i].first},
+				  cycle->dirty_runs[i].count);
+	for (uint32_t i = 0; i < late; i++)
+		move_attach_pages(heap, (struct gc_page){heap->late.pages[i]}, 1);
+}
+
+/* Targets that were armed one by one, and whose extents did not move. */
+static void move_attach_targets(struct gc_heap *heap)
+{
+	for (uint32_t i = 0; i < heap->cycle.target_count; i++) {
+		uint32_t number = heap->cycle.targets[i];
+		struct gc_haddr start = gc_region_start(&heap->regions, number);
+		bool leaf = gc_region_range(&heap->regions, number) == GC_RANGE_LEAVES;
+		bool moves = leaf ? heap->regions.region_bytes >= heap->view.extent_bytes :
+				    heap->cycle.mode != GC_FLIP_ZAP;
+
+		if (!moves && (!leaf || heap->cycle.leaves_armed))
+			move_attach_pages(heap, gc_heap_page(heap, start),
+					  gc_heap_pages_per_region(heap));
+	}
+}
+
+void gc_move_concurrently(struct gc_heap *heap)
+{
+	if (heap->cycle.mode == GC_FLIP_DETACH)
+		move_clean_extents(heap);
+	if (heap->cycle.mode != GC_FLIP_IN_PAUSE) {
+		move_update_in_place(heap);
+		move_build_targets(heap);
+	}
+	if (heap->cycle.mode == GC_FLIP_ZAP)
+		move_attach_zapped(heap);
+	if (heap->resolver->may_zap)
+		move_attach_targets(heap);
+	move_remaining_extents(heap);
+}
+
+/* The same units, inside the pause; what was armed before it is attached by gc_move_concurrently. */
+void gc_move_stw(struct gc_heap *heap)
+{
+	uint32_t count = move_extent_count(heap);
+
+	for (uint32_t extent = 0; extent < count; extent++)
+		if (gc_extent_classify(heap, extent) == GC_EXTENT_DIRTY)
+			move_update_extent(heap, extent);
+	move_build_targets(heap);
+}

@@ -1,0 +1,224 @@
+/* gc/collect/unit.c: making one page consistent: the heart of the collector.
+ *
+ * A page is brought up to date in one of two ways. A page that stays has its slots forwarded where
+ * they are. A page of a target region is composed from the objects that move into it, their slots
+ * forwarded on the way. Both are pure functions of the state at the flip: mark bits, forwarding
+ * entries, types, and source pages that nobody writes.
+ *
+ * [U-1] A slot belongs to the page it lies in; an object that crosses pages is done page by page.
+ * [U-2] Nothing outside of this page is written, and nothing is read that another unit may write,
+ *       except header words, which never change in the bits that are used.
+ * [U-3] Forwarding is idempotent, since a target never lies in an evacuated region; but a unit is
+ *       built before it is attached and never after: a mutator's store could be lost.   [I2] [I3]
+ *
+ * Who runs here: workers, the fault thread, a mutator in its SIGBUS handler, or the pause. No
+ * allocation, no lock, no heap view of anything detached. */
+#include "gc/base/yield.h"
+#include "gc/collect/collect.h"
+#include "gc/collect/resolver.h"
+
+static uint32_t unit_region(const struct gc_heap *heap, struct gc_page page)
+{
+	return page.n >> (heap->regions.region_shift - heap->view.page_shift);
+}
+
+/* Pages of evacuated regions are never updated where they lie: what is live in them moves. */
+bool gc_unit_is_dirty(const struct gc_heap *heap, struct gc_page page)
+{
+	uint8_t matters = heap->cycle.evacuated_classes | GC_PAGE_ANY;
+
+	return gc_page_flags(&heap->pages, page) & matters &&
+	       !(gc_load_relaxed(&heap->regions.bits[unit_region(heap, page)]) & /* */
+		 GC_REGION_EVACUATED);
+}
+
+bool gc_unit_is_target(const struct gc_heap *heap, struct gc_page page)
+{
+	/* Relaxed: set before the flip, cleared at finish. */
+	return gc_load_relaxed(&heap->regions.bits[unit_region(heap, page)]) & GC_REGION_TARGET;
+}
+
+static inline void unit_forward_word(const struct gc_heap *heap, gc_word *slot)
+{
+	uintptr_t word = *slot;
+
+	if (!gc_heap_contains(heap, word) || !(gc_heap_region_bits(heap, word) & GC_REGION_EVACUATED))
+		return;
+	*slot = gc_forward_address(&heap->forward, (struct gc_haddr){word}).at;
+}
+
+/* What a slot visit needs: the object's offset 0 would be at `origin`, part of it in the page. */
+struct unit_visit {
+	const struct gc_heap *heap;
+	char *origin;
+};
+
+static inline void unit_slot(void *context, uint64_t offset)
+{
+	const struct unit_visit *visit = context;
+
+	unit_forward_word(visit->heap, (gc_word *)(void *)(visit->origin + offset));
+}
+
+/* Forward the slots of one object that lie in [low, high) bytes of it. */
+static void unit_update_object(const struct gc_heap *heap, const char *readable, uint64_t header,
+			       char *origin, uint64_t low, uint64_t high)
+{
+	const struct gc_type *type = gc_type_of(&heap->types, header);
+	struct unit_visit visit = {heap, origin};
+
+	if (gc_type_has_slots(type))
+		gc_type_slots(type, readable, header, low, high, unit_slot, &visit);
+}
+
+/* A page of a large object: type and length are known from the region table. */
+static void unit_update_large(const struct gc_heap *heap, uint32_t head, struct gc_haddr start,
+			      char *into)
+{
+	struct gc_haddr object = gc_region_start(&heap->regions, head);
+	uint64_t low = start.at - object.at;
+
+	if (gc_markbits_test(&heap->markbits, object))
+		unit_update_object(heap, gc_heap_readable(heap, object),
+				   heap->regions.table[head].header, into - low, low,
+				   low + heap->view.page_bytes);
+}
+
+/* The marked objects that overlap a page of a small-object region. */
+static void unit_update_small(const struct gc_heap *heap, struct gc_haddr start, char *into)
+{
+	const struct gc_markbits *bits = &heap->markbits;
+	uint64_t region_start = gc_round_down(start.at - bits->base, heap->regions.region_bytes);
+	uint64_t first = gc_markbits_index(bits, start);
+	uint64_t end = first + (heap->view.page_bytes >> GC_GRANULE_SHIFT);
+	uint64_t index = gc_markbits_previous(bits, first, region_start >> GC_GRANULE_SHIFT);
+
+	if (index == UINT64_MAX)
+		index = gc_markbits_next(bits, first, end);
+	for (; index < end; index = gc_markbits_next(bits, index + 1, end)) {
+		struct gc_haddr object = gc_markbits_address(bits, index);
+		const char *readable = gc_heap_readable(heap, object);
+		uint64_t low = start.at > object.at ? start.at - object.at : 0;
+		uint64_t high = start.at + heap->view.page_bytes - object.at;
+
+		/* Slots beyond the object's end do not exist, so `high` needs no care. */
+		unit_update_object(heap, readable, gc_header_at(readable),
+				   into + (intptr_t)(object.at - start.at), low, high);
+	}
+}
+
+static void unit_update_roots(const struct gc_heap *heap, char *into)
+{
+	for (uint32_t at = 0; at < heap->view.page_bytes; at += sizeof(uintptr_t))
+		unit_forward_word(heap, (gc_word *)(void *)(into + at));
+}
+
+static void unit_build_in_place(const struct gc_heap *heap, struct gc_page page, char *into)
+{
+	struct gc_haddr start = gc_view_page_start(&heap->view, page);
+	const char *readable = gc_heap_readable(heap, start);
+	uint32_t number = unit_region(heap, page);
+
+	if (into != readable)
+		memcpy(into, readable, heap->view.page_bytes);
+	if (!gc_unit_is_dirty(heap, page))
+		return;
+	switch (heap->regions.table[number].kind) {
+	case GC_REGION_SMALL:
+		unit_update_small(heap, start, into);
+		break;
+	case GC_REGION_LARGE:
+	case GC_REGION_LARGE_TAIL:
+		unit_update_large(heap, gc_region_head(&heap->regions, number), start, into);
+		break;
+	case GC_REGION_ROOTS:
+		unit_update_roots(heap, into);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The object that follows in evacuation order: in the same region, or first in the next one. */
+static uint64_t unit_next_source(const struct gc_heap *heap, uint64_t index)
+{
+	const struct gc_markbits *bits = &heap->markbits;
+	uint64_t per_region = heap->regions.region_bytes >> GC_GRANULE_SHIFT;
+	uint64_t from = index + 1, end = gc_round_up(from, per_region);
+	uint32_t region = (uint32_t)(index / per_region);
+
+	for (;;) {
+		uint64_t next = gc_markbits_next(bits, from, end);
+
+		if (next < end)
+			return next;
+		region = heap->regions.table[region].next;
+		if (region == GC_REGION_NONE)
+			return UINT64_MAX;
+		from = region * per_region;
+		end = from + per_region;
+	}
+}
+
+/* Copy the part of one object that belongs to the page and forward its slots there. False when the
+ * object does not reach into the page. */
+static bool unit_copy_object(const struct gc_heap *heap, struct gc_haddr object,
+			     struct gc_haddr start, char *into)
+{
+	const char *readable = gc_heap_readable(heap, object);
+	uint64_t header = gc_header_at(readable);
+	uint64_t bytes = gc_type_size(gc_type_of(&heap->types, header), header);
+	struct gc_haddr target = gc_forward_address(&heap->forward, object);
+	uintptr_t low = gc_max(target.at, start.at);
+	uintptr_t high = gc_min(target.at + bytes, start.at + heap->view.page_bytes);
+
+	if (low >= high)
+		return false;
+	memcpy(into + (low - start.at), readable + (low - target.at), high - low);
+	unit_update_object(heap, readable, header, into + (intptr_t)(target.at - start.at),
+			   low - target.at, high - target.at);
+	return true;
+}
+
+static void unit_build_target(const struct gc_heap *heap, struct gc_page page, char *into,
+			      bool private_buffer)
+{
+	struct gc_haddr start = gc_view_page_start(&heap->view, page);
+	uintptr_t source = heap->target_source[page.n];
+
+	if (private_buffer) /* what no object fills must not show another page's bytes */
+		memset(into, 0, heap->view.page_bytes);
+	while (source && unit_copy_object(heap, (struct gc_haddr){source}, start, into)) {
+		uint64_t index = gc_markbits_index(&heap->markbits, (struct gc_haddr){source});
+
+		index = unit_next_source(heap, index);
+		if (index == UINT64_MAX)
+			return;
+		source = gc_markbits_address(&heap->markbits, index).at;
+	}
+}
+
+void gc_unit_build_fault(const struct gc_heap *heap, struct gc_page page, char *into)
+{
+	if (gc_unit_is_target(heap, page))
+		unit_build_target(heap, page, into, heap->resolver->uffd_mode == GC_UFFD_MISSING);
+	else
+		unit_build_in_place(heap, page, into);
+}
+
+/* The claimant's whole duty: build, publish, READY. */
+void gc_unit_finish_fault(struct gc_heap *heap, struct gc_page page, char *scratch)
+{
+	char *into = heap->resolver->build_at(heap, page, scratch);
+	unsigned round = 0;
+
+	gc_yield_point();
+	gc_unit_build_fault(heap, page, into);
+	gc_yield_point();
+	/* No memory for the page just now: the claim is ours, so nobody else can help; keep trying. */
+	while (heap->resolver->publish(heap, page, into) < 0) {
+		GC_REQUIRE(round < 1000000, "no memory to attach a page of the heap");
+		gc_backoff(&round);
+	}
+	gc_page_set_ready(&heap->pages, page);
+}

@@ -1,0 +1,203 @@
+/* gc/heap/heap.h: the heap as the collector sees it: all state, grouped by who may change it.
+ *
+ * The runtime embeds `struct gc_heap` in its `struct plx_heap` and `struct gc_mutator` in its
+ * thread; what the collector needs of the runtime it asks through `struct gc_world`. */
+#ifndef GC_HEAP_HEAP_H
+#define GC_HEAP_HEAP_H
+
+#include <parallax/heap.h>
+#include <parallax/histogram.h>
+#include <parallax/thread.h>
+
+#include "gc/heap/extent.h"
+#include "gc/heap/forward.h"
+#include "gc/heap/markbits.h"
+#include "gc/heap/page_state.h"
+#include "gc/heap/region.h"
+#include "gc/heap/type.h"
+#include "gc/heap/view.h"
+#include "gc/os/uffd.h"
+
+struct gc_heap;
+struct gc_resolver;
+
+#define GC_SATB_COUNT 256
+
+/* `plx_thread.barrier`: what a reference store has to do besides storing. */
+enum gc_barrier_bit {
+	GC_BARRIER_LOG = 1,  /* marking: log the value that is overwritten */
+	GC_BARRIER_FLAG = 2, /* marking or planning: flag the page of the slot */
+};
+
+struct gc_mutator {
+	struct plx_thread pub; /* first: a plx_thread pointer is a gc_mutator pointer */
+	/* The thread itself, or the collector while it is stopped or blocked. */
+	uint32_t satb_count;
+	uintptr_t satb[GC_SATB_COUNT];
+	char *black_from[PLX_SPACE_COUNT]; /* objects of the TLAB from here on have no mark bit yet */
+	uint64_t allocated_bytes;	   /* handed to this thread as TLABs and large objects */
+};
+
+/* A full SATB buffer on its way to the marker. */
+struct gc_satb_chunk {
+	struct gc_satb_chunk *next;
+	uint32_t count;
+	uintptr_t refs[GC_SATB_COUNT];
+};
+
+/* Called for each root slot of the embedder's own memory. */
+typedef void (*gc_root_visit)(struct gc_heap *heap, uintptr_t *slot, void *context);
+
+/* What the collector needs from the runtime. stop() returns when every mutator stands at a
+ * safepoint or is blocked; visits happen only between stop and resume. */
+struct gc_world {
+	void (*stop)(struct gc_heap *heap);
+	void (*resume)(struct gc_heap *heap);
+	void (*each_mutator)(struct gc_heap *heap, void (*visit)(struct gc_heap *heap,
+								  struct gc_mutator *mutator));
+	void (*each_root)(struct gc_heap *heap, gc_root_visit visit, void *context);
+	/* Pages were taken away (in the pause) or are all back: faults begin or end. */
+	void (*armed)(struct gc_heap *heap, bool armed);
+};
+
+enum gc_phase {
+	GC_PHASE_IDLE,
+	GC_PHASE_MARKING,  /* barriers log and flag; new regions are black */
+	GC_PHASE_PLANNING, /* barriers flag; new regions are black */
+	GC_PHASE_MOVING,   /* flipped: pages come back one by one */
+};
+
+enum gc_flip_mode { GC_FLIP_DETACH, GC_FLIP_ZAP, GC_FLIP_IN_PAUSE };
+
+#define GC_DIRTY_RUNS_MAX 64
+
+/* One cycle's decisions and figures; written by the cycle's thread alone, before the flip for what
+ * faults read. */
+struct gc_cycle {
+	const char *cause;
+	bool stop_the_world; /* everything in one pause: emergency, or the stw plan */
+	enum gc_flip_mode mode;
+	ptrdiff_t object_delta; /* where the object range is readable while moving */
+	uint8_t evacuated_classes; /* page flags that matter: union of the chosen regions' classes */
+	uint64_t detach_bytes;	   /* prefix of the object range that the flip takes away */
+	bool leaves_armed;	   /* leaf targets are detached and registered */
+	uint32_t dirty_run_count;  /* runs of dirty pages; more than GC_DIRTY_RUNS_MAX: not listed */
+	struct gc_dirty_run {
+		uint32_t first, count;
+	} dirty_runs[GC_DIRTY_RUNS_MAX];
+	uint32_t evacuated_first[GC_RANGE_COUNT]; /* chains of chosen regions, by region.next */
+	uint32_t evacuated_count, target_count;
+	uint32_t *targets; /* target regions, in the order they were taken */
+	uint32_t targets_capacity;
+	/* Figures for the log and the statistics. */
+	uint64_t start_ns, mark_ns, live_bytes, freed_regions;
+	uint64_t evacuated_bytes, dirty_pages;
+	uint64_t pause_total_ns, pause_max_ns, pause_count;
+};
+
+struct gc_late_dirty {
+	uint32_t count; /* atomic; more than GC_LATE_DIRTY_MAX: overflowed */
+	uint32_t pages[64];
+};
+#define GC_LATE_DIRTY_MAX 64
+
+struct gc_heap {
+	/* Immutable after creation. */
+	struct plx_heap_config config;
+	struct gc_view view;
+	struct gc_regions regions;
+	struct gc_markbits markbits;
+	struct gc_forward forward;
+	uintptr_t *target_source; /* per page of a target region: first object that overlaps it */
+	struct gc_pages pages;
+	struct gc_extents extents;
+	struct gc_type_table types;
+	const struct gc_resolver *resolver;
+	const struct gc_world *world;
+	struct gc_uffd uffd;
+	uint64_t large_bytes; /* objects above it get regions of their own */
+	uint32_t cpus;
+
+	/* Under regions.lock. */
+	uint32_t current[GC_RANGE_COUNT]; /* region that TLABs are cut from, or GC_REGION_NONE */
+	uint64_t allocated_bytes;
+	uint64_t allocated_at_cycle_start;
+
+	/* Under types_lock. */
+	pthread_mutex_t types_lock;
+
+	/* Atomic. */
+	enum gc_phase phase;
+	uint32_t armed;		    /* a range is registered with userfaultfd now */
+	uint32_t mark_overflowed;   /* an object was marked but could not be queued */
+	struct gc_late_dirty late;
+	uint32_t trigger_regions;   /* regions in use at which the next cycle starts */
+	uint32_t degrade_notes;	    /* bits: which refusals were reported already */
+
+	/* Under satb_lock. */
+	pthread_mutex_t satb_lock;
+	struct gc_satb_chunk *satb_full, *satb_spare;
+
+	/* The cycle's thread. */
+	struct gc_cycle cycle;
+	struct gc_mark *mark;
+	char *scratch; /* a page to build in */
+	uint64_t pause_started_ns;
+	uint64_t previous_start_ns;
+	bool stopped;
+
+	/* Relaxed atomics: statistics. */
+	struct plx_stats stats;
+	struct plx_histogram *distributions; /* PLX_DISTRIBUTION_COUNT of them */
+};
+
+/* Side tables and ranges for a heap of config.heap_max_bytes; the resolver is chosen already. 0 or
+ * a negative errno with `*step`. */
+int gc_heap_create(struct gc_heap *heap, enum gc_backing backing, const char **step);
+void gc_heap_destroy(struct gc_heap *heap);
+
+/* The collector's own memory for this heap that is in use: tables count up to the high water. */
+uint64_t gc_heap_metadata_bytes(struct gc_heap *heap);
+
+static inline bool gc_heap_contains(const struct gc_heap *heap, uintptr_t word)
+{
+	return gc_view_contains(&heap->view, word);
+}
+
+static inline uint8_t gc_heap_region_bits(const struct gc_heap *heap, uintptr_t reference)
+{
+	/* Relaxed: bits change in pauses, or concern regions nobody can reach yet. */
+	return gc_load_relaxed(
+		&heap->regions.bits[gc_region_of(&heap->regions, (struct gc_haddr){reference})]);
+}
+
+/* Where an object can be read while things move: leaves stay attached, objects are in the alias. */
+static inline const char *gc_heap_readable(const struct gc_heap *heap, struct gc_haddr address)
+{
+	bool leaf = address.at - (uintptr_t)heap->view.heap >= heap->view.range_bytes;
+
+	return (const char *)address.at + (leaf ? 0 : heap->cycle.object_delta);
+}
+
+static inline uint64_t gc_header_at(const char *object)
+{
+	/* Relaxed: a header's number and length never change after allocation. */
+	return gc_load_relaxed((const uint64_t *)(const void *)object);
+}
+
+static inline uint32_t gc_heap_pages_per_region(const struct gc_heap *heap)
+{
+	return heap->regions.region_bytes >> heap->view.page_shift;
+}
+
+static inline struct gc_page gc_heap_page(const struct gc_heap *heap, struct gc_haddr address)
+{
+	return gc_view_page(&heap->view, address);
+}
+
+static inline uint32_t gc_heap_extent(const struct gc_heap *heap, struct gc_haddr address)
+{
+	return (uint32_t)((address.at - (uintptr_t)heap->view.heap) >> heap->view.extent_shift);
+}
+
+#endif

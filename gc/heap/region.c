@@ -1,0 +1,241 @@
+/* gc/heap/region.c: taking, freeing and giving back regions. See region.h. */
+#include "gc/heap/region.h"
+
+#include <errno.h>
+
+#include "gc/base/check.h"
+#include "gc/base/meta.h"
+
+#define RESERVE_DIVISOR 32
+
+static size_t range_bitmap_bytes(const struct gc_region_range *range)
+{
+	return gc_round_up(range->count, 64) / 8;
+}
+
+static bool range_create(struct gc_region_range *range, uint32_t first, uint32_t count)
+{
+	range->first = first;
+	range->count = count;
+	range->free_resident = gc_meta_alloc(range_bitmap_bytes(range));
+	range->free_empty = gc_meta_alloc(range_bitmap_bytes(range));
+	if (!range->free_resident || !range->free_empty)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		range->free_empty[i / 64] |= UINT64_C(1) << (i % 64);
+	return true;
+}
+
+int gc_regions_create(struct gc_regions *regions, const struct gc_view *view, uint32_t region_bytes,
+		      uint64_t heap_max_bytes)
+{
+	uint32_t per_range = (uint32_t)(view->range_bytes / region_bytes);
+
+	*regions = (struct gc_regions){.view = view, .region_bytes = region_bytes};
+	regions->region_shift = (uint32_t)__builtin_ctz(region_bytes);
+	regions->count = GC_RANGE_COUNT * per_range;
+	regions->max_regions = (uint32_t)(heap_max_bytes / region_bytes);
+	regions->reserve_regions = (uint32_t)gc_max(2, regions->max_regions / RESERVE_DIVISOR);
+	pthread_mutex_init(&regions->lock, NULL);
+	regions->table = gc_meta_alloc(regions->count * sizeof(*regions->table));
+	regions->bits = gc_meta_alloc(regions->count);
+	if (!regions->table || !regions->bits)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < GC_RANGE_COUNT; i++)
+		if (!range_create(&regions->ranges[i], i * per_range, per_range))
+			return -ENOMEM;
+	return 0;
+}
+
+void gc_regions_destroy(struct gc_regions *regions)
+{
+	for (uint32_t i = 0; i < GC_RANGE_COUNT; i++) {
+		struct gc_region_range *range = &regions->ranges[i];
+
+		gc_meta_free(range->free_resident, range_bitmap_bytes(range));
+		gc_meta_free(range->free_empty, range_bitmap_bytes(range));
+	}
+	gc_meta_free(regions->table, regions->count * sizeof(*regions->table));
+	gc_meta_free(regions->bits, regions->count);
+	pthread_mutex_destroy(&regions->lock);
+}
+
+/* Lowest set bit of a bitmap, as an index; count if none. */
+static uint32_t bitmap_first(const uint64_t *bitmap, uint32_t count)
+{
+	for (uint32_t word = 0; word * 64 < count; word++)
+		if (bitmap[word])
+			return word * 64 + (uint32_t)__builtin_ctzll(bitmap[word]);
+	return count;
+}
+
+static void bitmap_assign(uint64_t *bitmap, uint32_t index, bool value)
+{
+	uint64_t bit = UINT64_C(1) << (index % 64);
+
+	bitmap[index / 64] = value ? bitmap[index / 64] | bit : bitmap[index / 64] & ~bit;
+}
+
+static bool bitmap_test(const uint64_t *bitmap, uint32_t index)
+{
+	return bitmap[index / 64] >> (index % 64) & 1;
+}
+
+/* Return the pages of one free resident region. The kernel refusing leaves it resident. */
+static bool region_decommit_locked(struct gc_regions *regions, struct gc_region_range *range,
+				   uint32_t index)
+{
+	struct gc_haddr start = gc_region_start(regions, range->first + index);
+
+	if (gc_view_decommit(regions->view, start, regions->region_bytes) < 0)
+		return false;
+	bitmap_assign(range->free_resident, index, false);
+	bitmap_assign(range->free_empty, index, true);
+	regions->table[range->first + index].fresh = true;
+	regions->resident_free--;
+	regions->returned_bytes += regions->region_bytes;
+	return true;
+}
+
+/* [R-1] Make room for `wanted` more regions that are not resident yet, at the cost of resident
+ * free ones. */
+static bool regions_make_room_locked(struct gc_regions *regions, uint32_t wanted)
+{
+	while (regions->used + regions->resident_free + wanted > regions->max_regions) {
+		bool done = false;
+
+		for (uint32_t i = 0; i < GC_RANGE_COUNT && !done; i++) {
+			struct gc_region_range *range = &regions->ranges[i];
+			uint32_t index = bitmap_first(range->free_resident, range->count);
+
+			done = index < range->count &&
+			       region_decommit_locked(regions, range, index);
+		}
+		if (!done)
+			return false;
+	}
+	return true;
+}
+
+static void region_claim_locked(struct gc_regions *regions, struct gc_region_range *range,
+				uint32_t index, enum gc_region_kind kind)
+{
+	struct gc_region *region = &regions->table[range->first + index];
+	bool resident = bitmap_test(range->free_resident, index);
+	bool touched = index < range->high_water;
+
+	bitmap_assign(resident ? range->free_resident : range->free_empty, index, false);
+	regions->resident_free -= resident;
+	regions->used++;
+	*region = (struct gc_region){.kind = (uint8_t)kind,
+				     .fresh = !resident && (region->fresh || !touched),
+				     .next = GC_REGION_NONE};
+	range->high_water = (uint32_t)gc_max(range->high_water, index + 1);
+}
+
+static uint32_t regions_allowed(const struct gc_regions *regions, enum gc_region_purpose purpose)
+{
+	uint32_t held_back = purpose == GC_FOR_MUTATOR ? regions->reserve_regions : 0;
+
+	return regions->max_regions - held_back;
+}
+
+uint32_t gc_region_take_locked(struct gc_regions *regions, enum gc_range which,
+			       enum gc_region_kind kind, enum gc_region_purpose purpose)
+{
+	struct gc_region_range *range = &regions->ranges[which];
+	uint32_t index = bitmap_first(range->free_resident, range->count);
+
+	if (regions->used + 1 > regions_allowed(regions, purpose))
+		return GC_REGION_NONE;
+	if (index == range->count) {
+		index = bitmap_first(range->free_empty, range->count);
+		if (index == range->count || !regions_make_room_locked(regions, 1))
+			return GC_REGION_NONE;
+	}
+	region_claim_locked(regions, range, index, kind);
+	return range->first + index;
+}
+
+static uint32_t range_find_run(const struct gc_region_range *range, uint32_t run)
+{
+	uint32_t length = 0;
+
+	for (uint32_t i = 0; i < range->count; i++) {
+		bool is_free = bitmap_test(range->free_resident, i) ||
+			       bitmap_test(range->free_empty, i);
+
+		length = is_free ? length + 1 : 0;
+		if (length == run)
+			return i + 1 - run;
+	}
+	return range->count;
+}
+
+uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range which, uint32_t run)
+{
+	struct gc_region_range *range = &regions->ranges[which];
+	uint32_t first = range_find_run(range, run), resident = 0;
+
+	if (run > regions->max_regions || first == range->count ||
+	    regions->used + run > regions_allowed(regions, GC_FOR_MUTATOR))
+		return GC_REGION_NONE;
+	for (uint32_t i = first; i < first + run; i++)
+		resident += bitmap_test(range->free_resident, i);
+	/* Making room may take resident regions of the run itself: they are empty then, and the
+	 * count of what has to be made only falls behind, so ask again. */
+	while (!(regions->used + regions->resident_free + (run - resident) <= regions->max_regions)) {
+		if (!regions_make_room_locked(regions, run - resident))
+			return GC_REGION_NONE;
+		resident = 0;
+		for (uint32_t i = first; i < first + run; i++)
+			resident += bitmap_test(range->free_resident, i);
+	}
+	for (uint32_t i = first; i < first + run; i++) {
+		region_claim_locked(regions, range, i,
+				    i == first ? GC_REGION_LARGE : GC_REGION_LARGE_TAIL);
+		regions->table[range->first + i].run = i == first ? run : i - first;
+	}
+	return range->first + first;
+}
+
+static void region_free_one_locked(struct gc_regions *regions, uint32_t number)
+{
+	struct gc_region_range *range = &regions->ranges[gc_region_range(regions, number)];
+	struct gc_region *region = &regions->table[number];
+
+	GC_CHECK(R_1, region->kind != GC_REGION_FREE);
+	*region = (struct gc_region){.kind = GC_REGION_FREE, .next = GC_REGION_NONE};
+	regions->bits[number] = 0;
+	bitmap_assign(range->free_resident, number - range->first, true);
+	regions->used--;
+	regions->resident_free++;
+}
+
+void gc_region_free_locked(struct gc_regions *regions, uint32_t number)
+{
+	uint32_t run = regions->table[number].kind == GC_REGION_LARGE ? regions->table[number].run : 1;
+
+	for (uint32_t i = 0; i < run; i++)
+		region_free_one_locked(regions, number + i);
+}
+
+void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions)
+{
+	for (uint32_t i = 0; i < GC_RANGE_COUNT; i++) {
+		struct gc_region_range *range = &regions->ranges[i];
+
+		/* From the top down: low addresses are reused first. */
+		for (uint32_t index = range->high_water; index-- > 0;) {
+			bool enough;
+
+			pthread_mutex_lock(&regions->lock);
+			enough = regions->used + regions->resident_free <= target_regions;
+			if (!enough && bitmap_test(range->free_resident, index))
+				enough = !region_decommit_locked(regions, range, index);
+			pthread_mutex_unlock(&regions->lock);
+			if (enough)
+				return;
+		}
+	}
+}

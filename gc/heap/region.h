@@ -1,0 +1,123 @@
+/* gc/heap/region.h: the table of regions: who is what, who is free, how many there may be.
+ *
+ * A region is the unit of allocation and of evacuation. States, and who may change them:
+ *
+ *            take (mutator, plan)                     evacuated and finished (cycle)
+ *   FREE ------------------------> SMALL ------------------------------------------> FREE
+ *    |  \------ take run --------> LARGE + LARGE_TAIL ... --- found dead (cycle) ---> FREE
+ *    |  \------ take ------------> ROOTS            (until the heap is destroyed)
+ *
+ * A free region is `resident` (its pages exist, and are reused) or empty.
+ *
+ * [R-1] used + resident free regions <= max_regions: the hard limit of the heap.
+ * [R-2] Mutators leave `reserve_regions` for the evacuation of the cycle that will help them.
+ * [R-3] Region bits (gc_region_bit) are written in pauses or under the lock, read anywhere.
+ *
+ * Who runs here: mutators in allocation's slow path, the plan, the cycle; all under `lock`. */
+#ifndef GC_HEAP_REGION_H
+#define GC_HEAP_REGION_H
+
+#include <pthread.h>
+
+#include "gc/base/types.h"
+#include "gc/heap/view.h"
+
+enum gc_region_kind {
+	GC_REGION_FREE,
+	GC_REGION_SMALL,
+	GC_REGION_LARGE,
+	GC_REGION_LARGE_TAIL,
+	GC_REGION_ROOTS,
+};
+
+/* One byte per region, apart from the struct: marking and updating look at it for every edge. */
+enum gc_region_bit {
+	GC_REGION_CLASS_MASK = 0x07, /* candidate classes; the page flags use the same bits */
+	GC_REGION_CLASS_YOUNG = 0x01,
+	GC_REGION_CLASS_SPARSE = 0x02,
+	GC_REGION_CLASS_HALF = 0x04,
+	GC_REGION_TARGET = 0x20,    /* destination of an evacuation */
+	GC_REGION_EVACUATED = 0x40, /* chosen: its objects move in this cycle */
+	GC_REGION_BLACK = 0x80,     /* allocated since marking began: all of it is live */
+};
+
+#define GC_REGION_NONE UINT32_MAX
+
+struct gc_region {
+	/* Under the lock. */
+	uint8_t kind;
+	bool fresh;   /* its pages read as zero: never written since they were made */
+	bool current; /* mutators still allocate in it */
+	bool young;   /* filled since the last marking */
+	uint32_t run; /* LARGE: regions in the run; LARGE_TAIL: distance to the head */
+	uint32_t next; /* evacuation order of chosen regions */
+	uint64_t allocated_bytes;
+	uint64_t header; /* LARGE: a copy of the object's header word, readable in any phase */
+	/* Atomic while marking. */
+	uint64_t live_bytes;
+};
+
+struct gc_region_range {
+	uint32_t first, count;	  /* region numbers of the range */
+	uint32_t high_water;	  /* regions below it (from first) were used at some time */
+	uint64_t *free_resident;  /* bit i: region first+i is free and its pages exist */
+	uint64_t *free_empty;
+};
+
+struct gc_regions {
+	/* Immutable after creation. */
+	uint32_t region_bytes, region_shift;
+	uint32_t count, max_regions, reserve_regions;
+	struct gc_region *table;
+	uint8_t *bits; /* enum gc_region_bit, one byte each */
+	struct gc_region_range ranges[GC_RANGE_COUNT];
+	const struct gc_view *view;
+	/* Under lock. */
+	pthread_mutex_t lock;
+	uint32_t used, resident_free;
+	uint64_t returned_bytes;
+};
+
+enum gc_region_purpose { GC_FOR_MUTATOR, GC_FOR_COLLECTOR };
+
+int gc_regions_create(struct gc_regions *regions, const struct gc_view *view, uint32_t region_bytes,
+		      uint64_t heap_max_bytes);
+void gc_regions_destroy(struct gc_regions *regions);
+
+/* Take one region, resident ones first. GC_REGION_NONE when the limit is reached. */
+uint32_t gc_region_take_locked(struct gc_regions *regions, enum gc_range range,
+			       enum gc_region_kind kind, enum gc_region_purpose purpose);
+
+/* Take a run of `run` regions for one large object; the head's number. */
+uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range range, uint32_t run);
+
+/* Free a region (with its tails, for LARGE); its pages stay. */
+void gc_region_free_locked(struct gc_regions *regions, uint32_t number);
+
+/* Give free resident regions back to the kernel until at most `target_regions` regions are
+ * resident. Drops and retakes the lock around each system call. */
+void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions);
+
+static inline uint32_t gc_region_of(const struct gc_regions *regions, struct gc_haddr address)
+{
+	return (uint32_t)((address.at - (uintptr_t)regions->view->heap) >> regions->region_shift);
+}
+
+static inline struct gc_haddr gc_region_start(const struct gc_regions *regions, uint32_t number)
+{
+	return gc_haddr(regions->view->heap + ((uint64_t)number << regions->region_shift));
+}
+
+static inline enum gc_range gc_region_range(const struct gc_regions *regions, uint32_t number)
+{
+	return number < regions->ranges[GC_RANGE_LEAVES].first ? GC_RANGE_OBJECTS : GC_RANGE_LEAVES;
+}
+
+static inline uint32_t gc_region_head(const struct gc_regions *regions, uint32_t number)
+{
+	const struct gc_region *region = &regions->table[number];
+
+	return region->kind == GC_REGION_LARGE_TAIL ? number - region->run : number;
+}
+
+#endif

@@ -1,0 +1,215 @@
+/* gc/heap/view.c: mapping, detaching and re-attaching the two views. See view.h.
+ *
+ * Who runs here: creation; the flip (gc_view_detach, world stopped); workers and faulting mutators
+ * (gc_view_attach); the plan and the idle policy (commit, decommit). */
+#include "gc/heap/view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "gc/base/check.h"
+#include "gc/os/sys.h"
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+#ifndef MFD_CLOEXEC
+#define MFD_CLOEXEC 1u
+#define MFD_ALLOW_SEALING 2u
+#endif
+#ifndef F_SEAL_SEAL
+#define F_SEAL_SEAL 1
+#define F_SEAL_SHRINK 2
+#define F_SEAL_GROW 4
+#endif
+
+/* Reserve `bytes` at a multiple of GC_VIEW_ALIGN: over-reserve, then trim both ends. */
+static intptr_t view_reserve(uint64_t bytes)
+{
+	uint64_t span = bytes + GC_VIEW_ALIGN;
+	intptr_t raw = gc_sys->mmap(NULL, span, PROT_NONE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uintptr_t start;
+
+	if (raw < 0 && raw > -4096)
+		return raw;
+	start = gc_round_up((uintptr_t)raw, GC_VIEW_ALIGN);
+	if (start > (uintptr_t)raw)
+		gc_sys->munmap((void *)raw, start - (uintptr_t)raw);
+	if ((uintptr_t)raw + span > start + bytes)
+		gc_sys->munmap((void *)(start + bytes), (uintptr_t)raw + span - (start + bytes));
+	return (intptr_t)start;
+}
+
+/* Map one view over its reservation. */
+static int view_map(const struct gc_view *view, char *at)
+{
+	int flags = MAP_FIXED | MAP_NORESERVE;
+	intptr_t mapped;
+
+	flags |= view->backing == GC_BACKING_SHARED ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	mapped = gc_sys->mmap(at, view->total_bytes, PROT_READ | PROT_WRITE, flags, view->memfd, 0);
+	if (mapped < 0 && mapped > -4096)
+		return (int)mapped;
+	/* A child of fork would share a memfd heap with its parent: it gets no heap at all. */
+	return gc_sys->madvise(at, view->total_bytes, MADV_DONTFORK);
+}
+
+static int view_open_memory(struct gc_view *view, const char **step)
+{
+	int error;
+
+	*step = "memfd_create";
+	view->memfd = gc_sys->memfd_create("parallax-heap", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (view->memfd < 0)
+		return view->memfd;
+	*step = "ftruncate";
+	error = gc_sys->ftruncate(view->memfd, (off_t)view->total_bytes);
+	if (error < 0)
+		return error;
+	*step = "fcntl(F_ADD_SEALS)";
+	return gc_sys->add_seals(view->memfd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+}
+
+static int view_reserve_at(char **at, uint64_t bytes)
+{
+	intptr_t start = view_reserve(bytes);
+
+	if (start < 0 && start > -4096)
+		return (int)start;
+	*at = (char *)start;
+	return 0;
+}
+
+static int view_create(struct gc_view *view, const char **step)
+{
+	int error;
+
+	if (view->backing == GC_BACKING_SHARED) {
+		error = view_open_memory(view, step);
+		if (error < 0)
+			return error;
+	}
+	*step = "mmap (reserving address space)";
+	error = view_reserve_at(&view->heap, view->total_bytes);
+	if (error == 0 && view->backing != GC_BACKING_SINGLE)
+		error = view_reserve_at(&view->alias, view->total_bytes);
+	if (error < 0)
+		return error;
+	*step = "mmap (mapping the views)";
+	error = view_map(view, view->heap);
+	if (error == 0 && view->alias)
+		error = view_map(view, view->alias);
+	view->delta = view->alias ? view->alias - view->heap : 0;
+	return error;
+}
+
+int gc_view_create(struct gc_view *view, enum gc_backing backing, uint64_t range_bytes,
+		   const char **step)
+{
+	int error;
+
+	*view = (struct gc_view){.backing = backing, .memfd = -1};
+	view->page_bytes = (uint32_t)sysconf(_SC_PAGESIZE);
+	view->page_shift = (uint32_t)__builtin_ctz(view->page_bytes);
+	/* One page of page table holds page_bytes / 8 entries, on every 64-bit Linux. */
+	view->extent_shift = view->page_shift + view->page_shift - 3;
+	if (view->extent_shift > 30)
+		view->extent_shift = 30;
+	view->extent_bytes = 1u << view->extent_shift;
+	view->range_bytes = gc_round_up(range_bytes, GC_VIEW_ALIGN);
+	view->total_bytes = GC_RANGE_COUNT * view->range_bytes;
+	error = view_create(view, step);
+	if (error < 0)
+		gc_view_destroy(view);
+	return error;
+}
+
+void gc_view_destroy(struct gc_view *view)
+{
+	if (view->heap)
+		gc_sys->munmap(view->heap, view->total_bytes);
+	if (view->alias)
+		gc_sys->munmap(view->alias, view->total_bytes);
+	if (view->memfd >= 0)
+		gc_sys->close(view->memfd);
+	*view = (struct gc_view){.memfd = -1};
+}
+
+static int view_move_once(char *from, char *to, uint64_t bytes)
+{
+	intptr_t moved = gc_sys->mremap(from, bytes, bytes,
+					MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+
+	return moved < 0 && moved > -4096 ? (int)moved : 0;
+}
+
+/* One call when the source is one mapping, as it nearly always is. Pieces that the kernel has not
+ * merged again give EFAULT, with nothing moved: then by halves. Left to right, so that on failure
+ * exactly *moved_bytes from the start have moved. */
+static int view_move(const struct gc_view *view, char *from, char *to, uint64_t bytes,
+		     uint64_t *moved_bytes)
+{
+	int error = view_move_once(from, to, bytes);
+	uint64_t half = gc_round_up(bytes / 2, view->extent_bytes);
+
+	if (error == 0) {
+		*moved_bytes += bytes;
+		return 0;
+	}
+	if (error != -EFAULT || half >= bytes)
+		return error;
+	error = view_move(view, from, to, half, moved_bytes);
+	if (error < 0)
+		return error;
+	return view_move(view, from + half, to + half, bytes - half, moved_bytes);
+}
+
+int gc_view_detach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
+{
+	char *from = (char *)start.at, *to = gc_view_alias_of(view, start).at;
+	uint64_t moved = 0, ignored = 0;
+	int error = view_move(view, from, to, bytes, &moved);
+
+	if (error < 0 && moved && view_move(view, to, from, moved, &ignored) < 0)
+		GC_REQUIRE(view->backing == GC_BACKING_SHARED,
+			   "pages moved out of the heap view cannot be moved back");
+	return error;
+}
+
+int gc_view_attach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
+{
+	uint64_t moved = 0;
+
+	return view_move(view, gc_view_alias_of(view, start).at, (char *)start.at, bytes, &moved);
+}
+
+int gc_view_zap_heap(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
+{
+	(void)view;
+	return gc_sys->madvise((void *)start.at, bytes, MADV_DONTNEED);
+}
+
+int gc_view_zap_alias(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
+{
+	return gc_sys->madvise(gc_view_alias_of(view, start).at, bytes, MADV_DONTNEED);
+}
+
+int gc_view_commit(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
+{
+	if (view->backing != GC_BACKING_SHARED)
+		return 0;
+	return gc_sys->fallocate(view->memfd, 0, (off_t)(start.at - (uintptr_t)view->heap),
+				 (off_t)bytes);
+}
+
+int gc_view_decommit(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
+{
+	if (view->backing != GC_BACKING_SHARED)
+		return gc_view_zap_heap(view, start, bytes);
+	return gc_sys->fallocate(view->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 (off_t)(start.at - (uintptr_t)view->heap), (off_t)bytes);
+}

@@ -1,0 +1,90 @@
+/* runtime/allocate.c: allocation out of line: refill, large objects, waiting, giving up.
+ *
+ * When there is no memory the thread waits for a cycle, twice; then for one that stops the world
+ * and compacts without a budget; then the embedder's handler is asked and NULL returned. Nothing is
+ * lost on the way.
+ *
+ * Who runs here: attached threads, running. */
+#include "gc/base/clock.h"
+#include "gc/collect/collect.h"
+#include "runtime/world.h"
+
+/* Whole size, or 0 when it could never fit. */
+static uint64_t allocate_size(const struct plx_heap *heap, const struct gc_type *type,
+			      uint64_t length)
+{
+	uint64_t bytes, product;
+
+	if (length > PLX_LENGTH_MAX)
+		return 0;
+	if (type->kind == GC_TYPE_CUSTOM) {
+		bytes = type->size(length, type->context);
+	} else {
+		if (__builtin_mul_overflow(length, (uint64_t)type->pub.element_bytes, &product) ||
+		    __builtin_add_overflow(product, type->pub.fixed_bytes, &bytes))
+			return 0;
+	}
+	if (bytes < sizeof(struct plx_header) || bytes > heap->gc.config.heap_max_bytes)
+		return 0;
+	return gc_round_up(bytes, PLX_GRANULE_BYTES);
+}
+
+static void *allocate_try(struct plx_heap *heap, struct rt_thread *thread,
+			  const struct gc_type *type, uint64_t header, uint64_t bytes)
+{
+	struct plx_tlab *tlab = &thread->gc.pub.tlab[type->pub.space];
+	char *object;
+
+	if (bytes > heap->gc.large_bytes)
+		return gc_large_alloc(&heap->gc, &thread->gc, type, header, bytes);
+	if (bytes > (uint64_t)(tlab->limit - tlab->top) &&
+	    !gc_tlab_refill(&heap->gc, &thread->gc, type->pub.space, bytes))
+		return NULL;
+	object = tlab->top;
+	tlab->top += bytes;
+	*(uint64_t *)(void *)object = header;
+	return object;
+}
+
+static void allocate_stall(struct plx_heap *heap, struct rt_thread *thread, bool emergency)
+{
+	uint64_t start_ns = gc_clock_ns();
+
+	plx_block_enter(&thread->gc.pub);
+	rt_collector_wait(heap, emergency ? "emergency" : "out of memory", emergency);
+	plx_block_exit(&thread->gc.pub);
+	gc_add_relaxed(&heap->gc.stats.stalls, 1); /* statistics */
+	gc_add_relaxed(&heap->gc.stats.stall_ns, gc_clock_ns() - start_ns);
+}
+
+static void *allocate_give_up(struct plx_heap *heap, struct plx_thread *thread, uint64_t bytes)
+{
+	if (heap->oom_handler)
+		heap->oom_handler(thread, bytes, heap->oom_context);
+	return NULL;
+}
+
+void *plx_alloc_slow(struct plx_thread *pub, const struct plx_layout *layout, uint64_t length)
+{
+	struct plx_heap *heap = pub->heap;
+	struct rt_thread *thread = rt_thread_of(pub);
+	const struct gc_type *type = (const struct gc_type *)layout;
+	uint64_t header = layout->header | length << PLX_HEADER_LENGTH_SHIFT;
+	uint64_t bytes = allocate_size(heap, type, length);
+
+	GC_CHECK(TH_1, gc_load_relaxed(&thread->state) == RT_RUNNING);
+	if (bytes == 0)
+		return allocate_give_up(heap, pub, length);
+	plx_poll(pub);
+	if (gc_pace_wants_cycle(&heap->gc))
+		rt_collector_request(heap, "pacing");
+	for (int attempt = 0; attempt < 4; attempt++) {
+		void *object = allocate_try(heap, thread, type, header, bytes);
+
+		if (object)
+			return object;
+		if (attempt < 3)
+			allocate_stall(heap, thread, attempt == 2);
+	}
+	return allocate_give_up(heap, pub, bytes);
+}

@@ -1,0 +1,174 @@
+/* runtime/choose.c: what a new heap will be: its size, its plan, its delivery. Chosen once; a demand
+ * that cannot be met fails with the capability that is missing and how to get it.
+ *
+ * GC_USE_UFFD_MINOR and GC_PLAN are two names for one choice and must not contradict each other.
+ *
+ * Who runs here: the thread that creates the heap. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gc/collect/resolver.h"
+#include "gc/os/probe.h"
+#include "gc/os/sys.h"
+#include "runtime/world.h"
+
+#define HEAP_MAX_LOWEST GC_MIB(4)
+
+/* A small file's first number; 0 if there is none ("max" is none). */
+static uint64_t read_number(const char *path)
+{
+	char text[64] = {0};
+	int fd = gc_sys->open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (gc_sys->read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	gc_sys->close(fd);
+	return strtoull(text, NULL, 10);
+}
+
+/* This process's cgroup v2 folder, or the root's. */
+static uint64_t cgroup_limit_bytes(void)
+{
+	char text[512] = {0}, path[600], *line, *end;
+	int fd = gc_sys->open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	uint64_t limit = 0;
+
+	if (fd >= 0) {
+		if (gc_sys->read(fd, text, sizeof(text) - 1) < 0)
+			text[0] = 0;
+		gc_sys->close(fd);
+	}
+	line = strstr(text, "0::");
+	if (line) {
+		end = strchr(line, '\n');
+		if (end)
+			*end = 0;
+		snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", line + 3);
+		limit = read_number(path);
+	}
+	if (limit == 0)
+		limit = read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+	return limit;
+}
+
+static uint64_t usable_memory_bytes(void)
+{
+	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t limit = cgroup_limit_bytes();
+
+	return limit && limit < machine ? limit : machine;
+}
+
+static enum plx_status choose_sizes(struct plx_heap_config *config, struct plx_error *error)
+{
+	uint64_t region = config->region_bytes, page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (config->heap_max_bytes == 0)
+		config->heap_max_bytes = gc_max(usable_memory_bytes() / 4, GC_MIB(64));
+	if (config->heap_max_bytes < HEAP_MAX_LOWEST || config->heap_max_bytes > GC_GIB(16384))
+		return rt_error(error, PLX_ERROR_OPTION,
+				"GC_HEAP_MAX must be between 4M and 16T, not %lu bytes",
+				config->heap_max_bytes);
+	if (region && (region < GC_KIB(64) || region > GC_MIB(2) || region & (region - 1) ||
+		       region < page))
+		return rt_error(error, PLX_ERROR_OPTION,
+				"GC_REGION_BYTES must be a power of two from 64K to 2M, not %lu", region);
+	if (config->tlab_bytes > GC_MIB(1) || config->compact_budget_percent > 100)
+		return rt_error(error, PLX_ERROR_OPTION,
+				"GC_TLAB_BYTES is at most 1M and GC_COMPACT_BUDGET at most 100");
+	return PLX_OK;
+}
+
+/* GC_PLAN and GC_USE_UFFD_MINOR together, as a plan or PLX_PLAN_AUTO. */
+static enum plx_status choose_demand(const struct plx_heap_config *config, enum plx_plan *plan,
+				     struct plx_error *error)
+{
+	*plan = (enum plx_plan)config->plan;
+	if (config->use_uffd_minor == 1) {
+		if (*plan != PLX_PLAN_AUTO && *plan != PLX_PLAN_MINOR)
+			return rt_error(error, PLX_ERROR_OPTION,
+					"GC_USE_UFFD_MINOR=1 demands the minor plan, but GC_PLAN=%s; unset "
+					"one of them",
+					plx_plan_name(*plan));
+		*plan = PLX_PLAN_MINOR;
+	}
+	if (config->use_uffd_minor == 0) {
+		if (*plan == PLX_PLAN_MINOR)
+			return rt_error(error, PLX_ERROR_OPTION,
+					"GC_USE_UFFD_MINOR=0 forbids the minor plan, but GC_PLAN=minor; "
+					"unset one of them");
+		if (*plan == PLX_PLAN_AUTO)
+			*plan = PLX_PLAN_COPY;
+	}
+	return PLX_OK;
+}
+
+typedef const struct gc_capability *(*choose_lacks)(const struct gc_probe *probe, bool sigbus);
+
+/* The delivery wanted, or with `auto` the first that works; NULL capability when it does. */
+static const struct gc_capability *choose_delivery(struct plx_heap *heap,
+						   const struct gc_probe *probe, choose_lacks lacks)
+{
+	uint64_t wanted = heap->gc.config.delivery;
+	const struct gc_capability *missing = NULL;
+
+	for (int sigbus = 0; sigbus <= 1; sigbus++) {
+		if (wanted != PLX_DELIVERY_AUTO && (wanted == PLX_DELIVERY_SIGBUS) != sigbus)
+			continue;
+		missing = lacks(probe, sigbus);
+		heap->delivery = sigbus ? PLX_DELIVERY_SIGBUS : PLX_DELIVERY_THREAD;
+		if (!missing)
+			return NULL;
+	}
+	return missing;
+}
+
+static enum plx_status choose_refuse(const struct gc_probe *probe, enum plx_plan plan,
+				     const struct gc_capability *missing, struct plx_error *error)
+{
+	char why[400];
+
+	gc_probe_explain(probe, missing, why, sizeof(why));
+	return rt_error(error, PLX_ERROR_CAPABILITY, "the %s plan cannot be served here: %s",
+			plx_plan_name(plan), why);
+}
+
+enum plx_status rt_choose(struct plx_heap *heap, struct plx_error *error)
+{
+	const struct gc_capability *missing;
+	struct gc_probe probe;
+	enum plx_plan plan;
+	enum plx_status status = choose_sizes(&heap->gc.config, error);
+
+	if (status == PLX_OK)
+		status = choose_demand(&heap->gc.config, &plan, error);
+	if (status != PLX_OK)
+		return status;
+	heap->gc.resolver = &gc_resolver_stw;
+	heap->delivery = PLX_DELIVERY_THREAD;
+	if (plan == PLX_PLAN_STW)
+		return PLX_OK;
+	gc_probe_run(&probe);
+	if (plan == PLX_PLAN_AUTO || plan == PLX_PLAN_MINOR) {
+		missing = choose_delivery(heap, &probe, gc_probe_minor_lacks);
+		heap->gc.resolver = &gc_resolver_minor;
+		if (!missing)
+			return PLX_OK;
+		if (plan == PLX_PLAN_MINOR)
+			return choose_refuse(&probe, plan, missing, error);
+	}
+	missing = choose_delivery(heap, &probe, gc_probe_copy_lacks);
+	heap->gc.resolver = &gc_resolver_copy;
+	if (!missing)
+		return PLX_OK;
+	if (plan == PLX_PLAN_COPY)
+		return choose_refuse(&probe, plan, missing, error);
+	heap->gc.resolver = &gc_resolver_stw;
+	heap->delivery = PLX_DELIVERY_THREAD;
+	return PLX_OK;
+}

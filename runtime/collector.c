@@ -1,0 +1,177 @@
+/* runtime/collector.c: the thread that runs cycles, and asking it for one.
+ *
+ * [CL-1] A wait returns when a cycle that started after the call has finished: the caller wants
+ *        cycle number started + 1, whatever is under way.
+ * [CL-2] A waiting mutator is BLOCKED, so the cycle does not wait for it.
+ *
+ * While idle, the thread gives free memory back by policy, off everybody's path. */
+#include <errno.h>
+
+#include "gc/base/clock.h"
+#include "gc/base/meta.h"
+#include "gc/collect/collect.h"
+#include "gc/os/sys.h"
+#include "runtime/world.h"
+
+#define IDLE_POLL_MS 100
+
+void rt_collector_request(struct plx_heap *heap, const char *cause)
+{
+	struct rt_collector *collector = &heap->collector;
+
+	/* Relaxed: a second request for the same cycle is only superfluous; set from the request until
+	 * the cycle has ended, so that what it frees is seen before the next is asked for. */
+	if (gc_load_relaxed(&collector->requested))
+		return;
+	pthread_mutex_lock(&collector->lock);
+	gc_store_relaxed(&collector->requested, 1);
+	if (collector->wanted <= collector->finished) {
+		collector->wanted = collector->finished + 1;
+		collector->cause = cause;
+	}
+	pthread_cond_signal(&collector->wake);
+	pthread_mutex_unlock(&collector->lock);
+}
+
+void rt_collector_wait(struct plx_heap *heap, const char *cause, bool emergency)
+{
+	struct rt_collector *collector = &heap->collector;
+	uint64_t mine;
+
+	pthread_mutex_lock(&collector->lock);
+	mine = collector->started + 1; /* [CL-1] */
+	if (collector->wanted < mine) {
+		collector->wanted = mine;
+		collector->cause = cause;
+	}
+	collector->emergency |= emergency;
+	pthread_cond_signal(&collector->wake);
+	while (collector->finished < mine && !collector->quit)
+		pthread_cond_wait(&collector->done, &collector->lock);
+	pthread_mutex_unlock(&collector->lock);
+}
+
+/* How many regions may stay resident: the configured target, or a fifth above what is in use. */
+static uint32_t idle_target_regions(const struct plx_heap *heap)
+{
+	const struct gc_regions *regions = &heap->gc.regions;
+	uint64_t target = heap->gc.config.resident_target_bytes;
+	uint32_t used = gc_load_relaxed(&regions->used); /* a hint */
+
+	if (target)
+		return (uint32_t)(target >> regions->region_shift);
+	return used + used / 5 + 1;
+}
+
+static struct timespec idle_deadline(uint64_t ms)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += (time_t)(ms / 1000);
+	at.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (at.tv_nsec >= 1000000000) {
+		at.tv_sec++;
+		at.tv_nsec -= 1000000000;
+	}
+	return at;
+}
+
+/* Wait for work. The lock is held on entry and return. */
+static void collector_idle_locked(struct plx_heap *heap)
+{
+	struct rt_collector *collector = &heap->collector;
+	uint64_t idle_since_ns = gc_clock_ns();
+	bool trimmed = false;
+
+	while (collector->wanted <= collector->finished && !collector->quit) {
+		uint64_t idle_ms = (gc_clock_ns() - idle_since_ns) / 1000000;
+		struct timespec deadline = idle_deadline(IDLE_POLL_MS);
+
+		if (!trimmed && idle_ms >= heap->gc.config.resident_idle_ms) {
+			pthread_mutex_unlock(&collector->lock);
+			gc_regions_trim(&heap->gc.regions, idle_target_regions(heap));
+			pthread_mutex_lock(&collector->lock);
+			trimmed = true;
+			continue;
+		}
+		if (trimmed)
+			pthread_cond_wait(&collector->wake, &collector->lock);
+		else
+			pthread_cond_timedwait(&collector->wake, &collector->lock, &deadline);
+	}
+}
+
+static void *collector_main(void *argument)
+{
+	struct plx_heap *heap = argument;
+	struct rt_collector *collector = &heap->collector;
+
+	pthread_mutex_lock(&collector->lock);
+	for (;;) {
+		const char *cause;
+		bool emergency;
+
+		collector_idle_locked(heap);
+		if (collector->quit)
+			break;
+		collector->started++;
+		gc_store_relaxed(&collector->requested, 1); /* under the lock */
+		cause = collector->cause;
+		emergency = collector->emergency;
+		collector->emergency = false;
+		pthread_mutex_unlock(&collector->lock);
+		gc_cycle_run(&heap->gc, cause, emergency);
+		pthread_mutex_lock(&collector->lock);
+		collector->finished = collector->started;
+		gc_store_relaxed(&collector->requested, 0); /* under the lock */
+		pthread_cond_broadcast(&collector->done);
+	}
+	pthread_mutex_unlock(&collector->lock);
+	return NULL;
+}
+
+int rt_collector_start(struct plx_heap *heap)
+{
+	struct rt_collector *collector = &heap->collector;
+	pthread_condattr_t attributes;
+
+	pthread_mutex_init(&collector->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&collector->wake, &attributes);
+	pthread_cond_init(&collector->done, &attributes);
+	pthread_condattr_destroy(&attributes);
+	heap->gc.mark = gc_mark_create();
+	heap->gc.scratch = gc_meta_alloc(heap->gc.view.page_bytes);
+	if (!heap->gc.mark || !heap->gc.scratch)
+		return -ENOMEM;
+	return gc_sys->thread_create(&collector->thread, collector_main, heap);
+}
+
+void rt_collector_stop(struct plx_heap *heap)
+{
+	struct rt_collector *collector = &heap->collector;
+
+	if (collector->thread) {
+		pthread_mutex_lock(&collector->lock);
+		collector->quit = true;
+		pthread_cond_signal(&collector->wake);
+		pthread_mutex_unlock(&collector->lock);
+		pthread_join(collector->thread, NULL);
+	}
+	gc_mark_destroy(heap->gc.mark);
+	gc_meta_free(heap->gc.scratch, heap->gc.view.page_bytes);
+}
+
+void plx_collect(struct plx_thread *thread)
+{
+	plx_block_enter(thread);
+	rt_collector_wait(thread->heap, "asked for", false);
+	plx_block_exit(thread);
+}
+
+void plx_heap_collect(struct plx_heap *heap)
+{
+	rt_collector_wait(heap, "asked for", false);
+}

@@ -1,0 +1,172 @@
+/* runtime/handle.c: handles: root slots in root pages (gc/collect/rootpage.c).
+ *
+ * Scoped handles are a stack of whole pages per thread; the inline push bumps through the top page.
+ * Free handles come from a list. A slot that is given up is cleared, or linked by the complement of
+ * the next one's address, which is no heap address: so every word of a root page is always NULL, a
+ * live reference, or outside of the heap [RP-1]. While marking, what a slot held is logged first.
+ *
+ * Who runs here: attached threads, running. */
+#include "gc/base/meta.h"
+#include "gc/collect/collect.h"
+#include "runtime/world.h"
+
+#define HANDLE_PAGES_FIRST 8
+
+static size_t handles_per_page(const struct plx_heap *heap)
+{
+	return heap->gc.view.page_bytes / sizeof(struct plx_handle);
+}
+
+void rt_handles_init(struct plx_heap *heap)
+{
+	pthread_mutex_init(&heap->handles.lock, NULL);
+}
+
+void rt_handles_destroy(struct plx_heap *heap)
+{
+	gc_meta_free(heap->handles.pages, heap->handles.page_capacity * sizeof(struct plx_handle *));
+	pthread_mutex_destroy(&heap->handles.lock);
+}
+
+/* Make room for one more pointer in a growing array. */
+static bool handle_array_grow(struct plx_handle ***array, uint32_t count, uint32_t *capacity)
+{
+	uint32_t wanted = *capacity ? 2 * *capacity : HANDLE_PAGES_FIRST;
+	struct plx_handle **bigger;
+
+	if (count < *capacity)
+		return true;
+	bigger = gc_meta_resize(*array, *capacity * sizeof(**array), wanted * sizeof(**array));
+	if (!bigger)
+		return false;
+	*array = bigger;
+	*capacity = wanted;
+	return true;
+}
+
+/* A page whose words are all clear. */
+static struct plx_handle *handle_page_take(struct plx_heap *heap)
+{
+	struct rt_handles *handles = &heap->handles;
+	struct plx_handle *page = NULL;
+
+	pthread_mutex_lock(&handles->lock);
+	if (handles->page_count)
+		page = handles->pages[--handles->page_count];
+	pthread_mutex_unlock(&handles->lock);
+	return page ? page : (struct plx_handle *)(void *)gc_rootpage_alloc(&heap->gc);
+}
+
+static void handle_page_give_back(struct plx_heap *heap, struct plx_handle *page)
+{
+	struct rt_handles *handles = &heap->handles;
+
+	pthread_mutex_lock(&handles->lock);
+	/* Without memory to remember it the page stays a root page full of NULL. */
+	if (handle_array_grow(&handles->pages, handles->page_count, &handles->page_capacity))
+		handles->pages[handles->page_count++] = page;
+	pthread_mutex_unlock(&handles->lock);
+}
+
+static void handle_clear(struct plx_thread *thread, struct plx_handle *from, struct plx_handle *to)
+{
+	for (; from < to; from++)
+		plx_handle_set(thread, from, NULL);
+}
+
+struct plx_handle *plx_handle_push_slow(struct plx_thread *pub, void *ref)
+{
+	struct rt_thread *thread = rt_thread_of(pub);
+	struct plx_handle *page;
+
+	if (!handle_array_grow(&thread->handle_pages, thread->handle_page_count,
+			       &thread->handle_page_capacity))
+		return NULL;
+	page = handle_page_take(pub->heap);
+	if (!page)
+		return NULL;
+	thread->handle_pages[thread->handle_page_count++] = page;
+	pub->handle_top = page;
+	pub->handle_limit = page + handles_per_page(pub->heap);
+	return plx_handle_push(pub, ref);
+}
+
+void plx_scope_exit(struct plx_thread *pub, const struct plx_scope *scope)
+{
+	struct rt_thread *thread = rt_thread_of(pub);
+
+	while (pub->handle_limit != scope->limit) {
+		struct plx_handle *page = thread->handle_pages[--thread->handle_page_count];
+
+		handle_clear(pub, page, pub->handle_top);
+		handle_page_give_back(pub->heap, page);
+		if (thread->handle_page_count == 0) {
+			pub->handle_top = pub->handle_limit = NULL;
+			break;
+		}
+		page = thread->handle_pages[thread->handle_page_count - 1];
+		pub->handle_limit = page + handles_per_page(pub->heap);
+		pub->handle_top = pub->handle_limit; /* pages below the top one are full */
+	}
+	handle_clear(pub, scope->top, pub->handle_top);
+	pub->handle_top = scope->top;
+}
+
+void rt_handles_drop_thread(struct rt_thread *thread)
+{
+	struct plx_scope all = {NULL, NULL};
+
+	if (thread->gc.pub.handle_limit)
+		plx_scope_exit(&thread->gc.pub, &all);
+}
+
+static struct plx_handle *handle_take(struct plx_heap *heap)
+{
+	struct rt_handles *handles = &heap->handles;
+	struct plx_handle *handle = NULL;
+
+	pthread_mutex_lock(&handles->lock);
+	if (handles->free) {
+		handle = handles->free;
+		handles->free = (struct plx_handle *)~(uintptr_t)handle->ref;
+	} else if (handles->next != handles->limit) {
+		handle = handles->next++;
+	}
+	pthread_mutex_unlock(&handles->lock);
+	return handle;
+}
+
+struct plx_handle *plx_handle_create(struct plx_thread *thread, void *ref)
+{
+	struct plx_heap *heap = thread->heap;
+	struct plx_handle *handle = handle_take(heap), *page;
+
+	while (!handle) {
+		page = handle_page_take(heap);
+		if (!page)
+			return NULL;
+		pthread_mutex_lock(&heap->handles.lock);
+		/* What another thread left of its page meanwhile goes onto the free list. */
+		for (struct plx_handle *h = heap->handles.next; h != heap->handles.limit; h++) {
+			h->ref = (void *)~(uintptr_t)heap->handles.free;
+			heap->handles.free = h;
+		}
+		heap->handles.next = page;
+		heap->handles.limit = page + handles_per_page(heap);
+		pthread_mutex_unlock(&heap->handles.lock);
+		handle = handle_take(heap);
+	}
+	__atomic_store_n(&handle->ref, ref, __ATOMIC_RELEASE); /* [MO-PUBLISH] */
+	return handle;
+}
+
+void plx_handle_release(struct plx_thread *thread, struct plx_handle *handle)
+{
+	struct rt_handles *handles = &thread->heap->handles;
+
+	plx_handle_set(thread, handle, NULL);
+	pthread_mutex_lock(&handles->lock);
+	handle->ref = (void *)~(uintptr_t)handles->free;
+	handles->free = handle;
+	pthread_mutex_unlock(&handles->lock);
+}

@@ -1,0 +1,213 @@
+/* runtime/heap.c: the public life of a heap: create, ask, destroy.
+ *
+ * Creation goes up a ladder (sizes and plan; views and tables; userfaultfd; threads or handler) and
+ * down again from wherever it fails, so that nothing is left behind.
+ *
+ * Who runs here: any thread. */
+#include <errno.h>
+#include <string.h>
+
+#include "gc/base/meta.h"
+#include "gc/base/yield.h"
+#include "gc/collect/collect.h"
+#include "gc/collect/resolver.h"
+#include "runtime/world.h"
+
+uint64_t gc_yield_state;
+
+static enum plx_status heap_configure(struct plx_heap *heap, const struct plx_heap_config *config,
+				      struct plx_error *error)
+{
+	if (config) {
+		heap->gc.config = *config;
+	} else {
+		enum plx_status status;
+
+		plx_config_init(&heap->gc.config);
+		status = plx_config_from_environment(&heap->gc.config, error);
+		if (status != PLX_OK)
+			return status;
+	}
+	if (heap->gc.config.yield_seed)
+		gc_store_relaxed(&gc_yield_state, heap->gc.config.yield_seed); /* see yield.h */
+	return rt_choose(heap, error);
+}
+
+static int heap_open_uffd(struct plx_heap *heap)
+{
+	heap->gc.uffd.fd = -1;
+	if (!heap->gc.resolver->concurrent)
+		return 0;
+	return gc_uffd_open(&heap->gc.uffd, heap->gc.resolver->uffd_mode,
+			    heap->delivery == PLX_DELIVERY_SIGBUS);
+}
+
+static void heap_close_uffd(struct plx_heap *heap)
+{
+	if (heap->gc.uffd.fd >= 0)
+		gc_uffd_close(&heap->gc.uffd);
+}
+
+static int heap_start_delivery(struct plx_heap *heap)
+{
+	if (!heap->gc.resolver->concurrent)
+		return 0;
+	if (heap->delivery == PLX_DELIVERY_SIGBUS)
+		return rt_signal_add(heap);
+	return rt_fault_thread_start(heap);
+}
+
+static void heap_stop_delivery(struct plx_heap *heap)
+{
+	if (heap->delivery == PLX_DELIVERY_SIGBUS)
+		rt_signal_remove(heap);
+	else
+		rt_fault_thread_stop(heap);
+}
+
+static void heap_init_runtime(struct plx_heap *heap)
+{
+	pthread_mutex_init(&heap->threads_lock, NULL);
+	rt_roots_init(heap);
+	rt_handles_init(heap);
+	heap->gc.world = &rt_world;
+	gc_pace_init(&heap->gc);
+}
+
+static void heap_destroy_runtime(struct plx_heap *heap)
+{
+	rt_handles_destroy(heap);
+	rt_roots_destroy(heap);
+	pthread_mutex_destroy(&heap->threads_lock);
+}
+
+static enum plx_status heap_fail(struct plx_error *error, const char *step, int code)
+{
+	enum plx_status status = code == -ENOMEM ? PLX_ERROR_MEMORY : PLX_ERROR_SYSTEM;
+
+	return rt_error(error, status, "creating the heap failed: %s: %s%s", step, strerror(-code),
+			code == -ENOMEM ? " (a smaller GC_HEAP_MAX needs less address space)" : "");
+}
+
+/* Everything above the views. `*step` names what failed. */
+static int heap_start(struct plx_heap *heap, const char **step)
+{
+	int error;
+
+	*step = "userfaultfd";
+	error = heap_open_uffd(heap);
+	if (error < 0)
+		return error;
+	*step = "starting fault delivery";
+	error = heap_start_delivery(heap);
+	if (error < 0) {
+		heap_close_uffd(heap);
+		return error;
+	}
+	*step = "starting the collector thread";
+	error = rt_collector_start(heap);
+	if (error < 0) {
+		rt_collector_stop(heap);
+		heap_stop_delivery(heap);
+		heap_close_uffd(heap);
+	}
+	return error;
+}
+
+enum plx_status plx_heap_create(const struct plx_heap_config *config, struct plx_heap **into,
+				struct plx_error *error)
+{
+	struct plx_heap *heap = gc_meta_alloc(sizeof(*heap));
+	enum plx_status status;
+	const char *step = "";
+	int code;
+
+	*into = NULL;
+	if (error)
+		*error = (struct plx_error){.status = PLX_OK};
+	if (!heap)
+		return rt_error(error, PLX_ERROR_MEMORY, "no memory for a heap");
+	rt_backtrace_install();
+	status = heap_configure(heap, config, error);
+	if (status != PLX_OK) {
+		gc_meta_free(heap, sizeof(*heap));
+		return status;
+	}
+	code = gc_heap_create(&heap->gc, heap->gc.resolver->backing, &step);
+	if (code < 0) {
+		gc_meta_free(heap, sizeof(*heap));
+		return heap_fail(error, step, code);
+	}
+	heap_init_runtime(heap);
+	code = heap_start(heap, &step);
+	if (code < 0) {
+		heap_destroy_runtime(heap);
+		gc_heap_destroy(&heap->gc);
+		gc_meta_free(heap, sizeof(*heap));
+		return heap_fail(error, step, code);
+	}
+	*into = heap;
+	return PLX_OK;
+}
+
+enum plx_status plx_heap_destroy(struct plx_heap *heap)
+{
+	bool attached;
+
+	pthread_mutex_lock(&heap->threads_lock);
+	attached = heap->threads != NULL;
+	pthread_mutex_unlock(&heap->threads_lock);
+	if (attached)
+		return PLX_ERROR_MISUSE;
+	rt_collector_stop(heap);
+	heap_stop_delivery(heap);
+	heap_close_uffd(heap);
+	heap_destroy_runtime(heap);
+	gc_heap_destroy(&heap->gc);
+	gc_meta_free(heap, sizeof(*heap));
+	return PLX_OK;
+}
+
+enum plx_plan plx_heap_plan(const struct plx_heap *heap)
+{
+	return heap->gc.resolver->plan;
+}
+
+enum plx_delivery plx_heap_delivery(const struct plx_heap *heap)
+{
+	return heap->delivery;
+}
+
+bool plx_heap_contains(const struct plx_heap *heap, const void *address)
+{
+	return gc_heap_contains(&heap->gc, (uintptr_t)address);
+}
+
+void plx_heap_set_oom_handler(struct plx_heap *heap, plx_oom_handler handler, void *context)
+{
+	heap->oom_handler = handler;
+	heap->oom_context = context;
+}
+
+void plx_heap_stats(struct plx_heap *heap, struct plx_stats *stats)
+{
+	struct gc_regions *regions = &heap->gc.regions;
+
+	*stats = heap->gc.stats; /* statistics: fields may be of slightly different moments */
+	pthread_mutex_lock(&regions->lock);
+	stats->heap_max_bytes = heap->gc.config.heap_max_bytes;
+	stats->region_bytes = regions->region_bytes;
+	stats->used_bytes = (uint64_t)regions->used << regions->region_shift;
+	stats->resident_bytes = (uint64_t)(regions->used + regions->resident_free)
+				<< regions->region_shift;
+	stats->allocated_bytes = heap->gc.allocated_bytes;
+	stats->returned_bytes = regions->returned_bytes;
+	pthread_mutex_unlock(&regions->lock);
+	stats->metadata_bytes = gc_heap_metadata_bytes(&heap->gc);
+}
+
+void plx_heap_distribution(struct plx_heap *heap, enum plx_distribution which,
+			   struct plx_histogram *into)
+{
+	*into = heap->gc.distributions[which];
+}

@@ -1,0 +1,48 @@
+/* parallax/option_table.h: the one table of options.
+ *
+ * X(field, NAME, type, default, lowest, highest, unit, help)
+ *
+ * From it come the fields of `struct plx_heap_config`, the environment parser, the `--help` text
+ * and docs/options.md. Types: BYTES (suffixes K M G T), COUNT, TRISTATE (unset -1, 0, 1), and ENUM,
+ * whose words stand in `unit` separated by '|', the first being number 0. A zero that means
+ * "choose for me" says so in its help. */
+#ifndef PARALLAX_OPTION_TABLE_H
+#define PARALLAX_OPTION_TABLE_H
+
+/* clang-format off */
+#define PLX_OPTION_TABLE(X) \
+	X(heap_max_bytes, GC_HEAP_MAX, BYTES, 0, 0, (UINT64_C(1) << 44), "bytes", \
+	  "Hard limit of the heap. 0: a quarter of the memory this process may use (cgroup or machine). At least 4M.") \
+	X(region_bytes, GC_REGION_BYTES, BYTES, 0, 0, (UINT64_C(2) << 20), "bytes", \
+	  "Size of a region, a power of two from 64K to 2M. 0: by heap size.") \
+	X(tlab_bytes, GC_TLAB_BYTES, BYTES, 65536, 0, (UINT64_C(1) << 20), "bytes", \
+	  "Size of a thread's allocation buffer. 0: one object each (torture).") \
+	X(use_uffd_minor, GC_USE_UFFD_MINOR, TRISTATE, -1, -1, 1, "0|1", \
+	  "1 demands userfaultfd minor faults, 0 forbids them (UFFDIO_COPY is used), unset takes the best plan there is.") \
+	X(plan, GC_PLAN, ENUM, 0, 0, 3, "auto|minor|copy|stw", \
+	  "How objects move: minor (UFFDIO_CONTINUE), copy (UFFDIO_COPY), stw (all inside the pause).") \
+	X(delivery, GC_UFFD_DELIVERY, ENUM, 0, 0, 2, "auto|thread|sigbus", \
+	  "Who resolves a fault: a thread of the collector, or the faulting mutator in a SIGBUS handler. auto: thread.") \
+	X(flip, GC_FLIP, ENUM, 0, 0, 2, "auto|detach|zap", \
+	  "How the flip takes pages away: detach moves all page tables, zap drops only dirty pages. auto: the cheaper.") \
+	X(evacuate, GC_EVACUATE, ENUM, 0, 0, 2, "auto|all|none", \
+	  "What to move: auto by cost, all wherever there is room (torture), none.") \
+	X(compact_budget_percent, GC_COMPACT_BUDGET, COUNT, 20, 0, 100, "percent", \
+	  "Most bytes one cycle copies, in percent of the heap limit.") \
+	X(spin_us, GC_SPIN_US, COUNT, 200, 0, 1000000, "us", \
+	  "How long the fault thread spins for the next fault while units are outstanding and a CPU is free.") \
+	X(cycle_every_bytes, GC_CYCLE_EVERY, BYTES, 0, 0, (UINT64_C(1) << 44), "bytes", \
+	  "Start a cycle each time this much was allocated. 0: when pacing says so.") \
+	X(resident_target_bytes, GC_RESIDENT_TARGET, BYTES, 0, 0, (UINT64_C(1) << 44), "bytes", \
+	  "Memory the heap may keep resident while idle; free regions above it go back to the kernel. 0: keep a fifth above what is in use.") \
+	X(resident_idle_ms, GC_RESIDENT_IDLE, COUNT, 1000, 0, 86400000, "ms", \
+	  "How long free regions stay resident after the last cycle. 0: give them back after every cycle.") \
+	X(yield_seed, GC_YIELD, COUNT, 0, 0, UINT32_MAX, "seed", \
+	  "Non-zero: yield the CPU at random places, from this seed (torture).") \
+	X(verify, GC_VERIFY, COUNT, 0, 0, 1, "0|1", \
+	  "1: walk and check the whole heap inside pauses (slow).") \
+	X(log, GC_LOG, COUNT, 0, 0, 2, "level", \
+	  "1: a line per cycle on standard error; 2: decisions too.")
+/* clang-format on */
+
+#endif

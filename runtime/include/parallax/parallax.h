@@ -1,0 +1,14 @@
+/* parallax/parallax.h: everything an embedder needs. See docs/embedding.md. */
+#ifndef PARALLAX_PARALLAX_H
+#define PARALLAX_PARALLAX_H
+
+#include <parallax/barrier.h>
+#include <parallax/base.h>
+#include <parallax/heap.h>
+#include <parallax/histogram.h>
+#include <parallax/layout.h>
+#include <parallax/object.h>
+#include <parallax/root.h>
+#include <parallax/thread.h>
+
+#endif

@@ -1,0 +1,153 @@
+/* runtime/safepoint.c: stopping the mutators, and their side of it. See world.h for states and
+ * invariants [TH-1] [TH-2].
+ *
+ * Waiting is spinning first: a mutator that polls often answers within microseconds, and so does the
+ * collector; only then do both sleep on a futex. A thread spins only while there are CPUs enough for
+ * whoever it waits for.
+ *
+ * Who runs here: mutators at polls and around blocking; the collector thread (stop, resume). */
+#include <linux/futex.h>
+
+#include "gc/base/clock.h"
+#include "gc/base/yield.h"
+#include "gc/os/sys.h"
+#include "runtime/world.h"
+
+#define SPIN_STOP_NS 50000   /* collector, for mutators to arrive */
+#define SPIN_RESUME_NS 100000 /* mutators, for the pause to end */
+
+static void futex_wait(uint32_t *word, uint32_t value)
+{
+	gc_sys->futex(word, FUTEX_WAIT_PRIVATE, value, NULL); /* any return: look again */
+}
+
+static void futex_wake_all(uint32_t *word)
+{
+	gc_sys->futex(word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL);
+}
+
+uint32_t rt_world_running(struct plx_heap *heap)
+{
+	uint32_t running = 0;
+
+	for (struct rt_thread *t = heap->threads; t; t = t->next)
+		running += gc_load_relaxed(&t->state) == RT_RUNNING; /* a hint */
+	return running;
+}
+
+/* Stop being RUNNING: the collector need not wait for this thread from here on. */
+void rt_state_leave(struct rt_thread *thread, enum rt_state state)
+{
+	struct plx_heap *heap = thread->gc.pub.heap;
+
+	gc_store_seq_cst(&thread->state, state); /* [MO-STOP] */
+	if (gc_load_seq_cst(&heap->stopping)) {
+		gc_add_acq_rel(&heap->arrivals, 1); /* [MO-STOP] */
+		futex_wake_all(&heap->arrivals);
+	}
+}
+
+static void wait_for_resume(struct plx_heap *heap)
+{
+	uint64_t start_ns = gc_clock_ns();
+	bool may_spin = gc_load_relaxed(&heap->attached) < heap->gc.cpus; /* a hint */
+
+	while (gc_load_acquire(&heap->stopping)) { /* [MO-RESUME] */
+		if (may_spin && gc_clock_ns() - start_ns < SPIN_RESUME_NS)
+			gc_cpu_relax();
+		else
+			futex_wait(&heap->stopping, 1);
+	}
+}
+
+/* Become RUNNING; while the world is stopping, wait as `waiting_as` instead. */
+void rt_state_enter(struct rt_thread *thread, enum rt_state waiting_as)
+{
+	struct plx_heap *heap = thread->gc.pub.heap;
+
+	for (;;) {
+		wait_for_resume(heap);
+		gc_store_seq_cst(&thread->state, RT_RUNNING); /* [MO-STOP] */
+		if (!gc_load_seq_cst(&heap->stopping))
+			return;
+		rt_state_leave(thread, waiting_as);
+	}
+}
+
+void plx_poll_slow(struct plx_thread *thread)
+{
+	rt_state_leave(rt_thread_of(thread), RT_STOPPED);
+	rt_state_enter(rt_thread_of(thread), RT_STOPPED);
+}
+
+void plx_block_enter(struct plx_thread *thread)
+{
+	GC_CHECK(TH_1, gc_load_relaxed(&rt_thread_of(thread)->state) == RT_RUNNING);
+	rt_state_leave(rt_thread_of(thread), RT_BLOCKED);
+}
+
+void plx_block_exit(struct plx_thread *thread)
+{
+	GC_CHECK(TH_1, gc_load_relaxed(&rt_thread_of(thread)->state) == RT_BLOCKED);
+	rt_state_enter(rt_thread_of(thread), RT_BLOCKED);
+}
+
+static void wait_for_thread(struct plx_heap *heap, struct rt_thread *thread)
+{
+	uint64_t start_ns = gc_clock_ns();
+
+	for (;;) {
+		uint32_t arrivals = gc_load_acquire(&heap->arrivals); /* [MO-STOP] */
+
+		if (gc_load_seq_cst(&thread->state) != RT_RUNNING) /* [MO-STOP] */
+			return;
+		if (gc_clock_ns() - start_ns < SPIN_STOP_NS)
+			gc_cpu_relax();
+		else
+			futex_wait(&heap->arrivals, arrivals);
+	}
+}
+
+static void world_stop(struct gc_heap *gc)
+{
+	struct plx_heap *heap = rt_heap_of(gc);
+
+	pthread_mutex_lock(&heap->threads_lock); /* [TH-2] */
+	gc_store_seq_cst(&heap->stopping, 1);	 /* [MO-STOP] */
+	for (struct rt_thread *t = heap->threads; t; t = t->next)
+		gc_store_relaxed(&t->gc.pub.poll, 1); /* [MO-STOP] orders; late only delays */
+	for (struct rt_thread *t = heap->threads; t; t = t->next)
+		wait_for_thread(heap, t);
+}
+
+static void world_resume(struct gc_heap *gc)
+{
+	struct plx_heap *heap = rt_heap_of(gc);
+
+	for (struct rt_thread *t = heap->threads; t; t = t->next)
+		gc_store_relaxed(&t->gc.pub.poll, 0); /* its thread stands still */
+	gc_store_seq_cst(&heap->stopping, 0);	      /* [MO-RESUME] */
+	futex_wake_all(&heap->stopping);
+	pthread_mutex_unlock(&heap->threads_lock);
+}
+
+static void world_each_mutator(struct gc_heap *gc,
+			       void (*visit)(struct gc_heap *heap, struct gc_mutator *mutator))
+{
+	for (struct rt_thread *t = rt_heap_of(gc)->threads; t; t = t->next)
+		visit(gc, &t->gc);
+}
+
+static void world_armed(struct gc_heap *gc, bool armed)
+{
+	if (rt_heap_of(gc)->fault_thread.running)
+		rt_fault_thread_armed(rt_heap_of(gc), armed);
+}
+
+const struct gc_world rt_world = {
+	.stop = world_stop,
+	.resume = world_resume,
+	.each_mutator = world_each_mutator,
+	.each_root = rt_roots_each,
+	.armed = world_armed,
+};

@@ -1,0 +1,97 @@
+/* runtime/thread.c: attaching and detaching mutators.
+ *
+ * Attaching and detaching happen under threads_lock, which is held through pauses: so the phase,
+ * and with it the barrier a new thread needs, cannot change meanwhile [TH-2]. */
+#include <errno.h>
+
+#include "gc/base/meta.h"
+#include "gc/collect/collect.h"
+#include "runtime/world.h"
+
+static bool thread_is_attached_locked(const struct plx_heap *heap, pthread_t owner)
+{
+	for (const struct rt_thread *t = heap->threads; t; t = t->next)
+		if (pthread_equal(t->owner, owner))
+			return true;
+	return false;
+}
+
+static uint32_t thread_barrier_of(enum gc_phase phase)
+{
+	if (phase == GC_PHASE_MARKING)
+		return GC_BARRIER_LOG | GC_BARRIER_FLAG;
+	return phase == GC_PHASE_PLANNING ? GC_BARRIER_FLAG : 0;
+}
+
+static void thread_link_locked(struct plx_heap *heap, struct rt_thread *thread)
+{
+	thread->next = heap->threads;
+	if (heap->threads)
+		heap->threads->previous = thread;
+	heap->threads = thread;
+	/* Under threads_lock: see the file head. */
+	thread->gc.pub.barrier = thread_barrier_of(gc_load_relaxed(&heap->gc.phase));
+	gc_add_relaxed(&heap->attached, 1); /* a hint for others; the lock guards the list */
+}
+
+static void thread_unlink_locked(struct plx_heap *heap, struct rt_thread *thread)
+{
+	if (thread->previous)
+		thread->previous->next = thread->next;
+	else
+		heap->threads = thread->next;
+	if (thread->next)
+		thread->next->previous = thread->previous;
+	gc_sub_relaxed(&heap->attached, 1); /* as above */
+}
+
+enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **into,
+				  struct plx_error *error)
+{
+	struct rt_thread *thread;
+	bool twice;
+
+	*into = NULL;
+	thread = gc_meta_alloc(sizeof(*thread));
+	if (!thread)
+		return rt_error(error, PLX_ERROR_MEMORY, "no memory for another thread");
+	thread->owner = pthread_self();
+	thread->gc.pub.heap = heap;
+	if (heap->delivery == PLX_DELIVERY_SIGBUS && rt_signal_stack_add(thread) < 0) {
+		gc_meta_free(thread, sizeof(*thread));
+		return rt_error(error, PLX_ERROR_SYSTEM,
+				"sigaltstack failed; the thread needs a stack for SIGBUS");
+	}
+	pthread_mutex_lock(&heap->threads_lock);
+	twice = thread_is_attached_locked(heap, thread->owner);
+	if (!twice)
+		thread_link_locked(heap, thread);
+	pthread_mutex_unlock(&heap->threads_lock);
+	if (twice) {
+		rt_signal_stack_remove(thread);
+		gc_meta_free(thread, sizeof(*thread));
+		return rt_error(error, PLX_ERROR_MISUSE, "this thread is attached to the heap already");
+	}
+	*into = &thread->gc.pub;
+	return PLX_OK;
+}
+
+void plx_thread_detach(struct plx_thread *pub)
+{
+	struct rt_thread *thread = rt_thread_of(pub);
+	struct plx_heap *heap = pub->heap;
+
+	GC_CHECK(TH_1, pthread_equal(thread->owner, pthread_self()));
+	rt_handles_drop_thread(thread);
+	/* BLOCKED first: a pause under way holds the lock and must not wait for this thread. */
+	rt_state_leave(thread, RT_BLOCKED);
+	pthread_mutex_lock(&heap->threads_lock);
+	gc_tlab_drop_all(&heap->gc, &thread->gc);
+	gc_satb_flush(&heap->gc, &thread->gc);
+	thread_unlink_locked(heap, thread);
+	pthread_mutex_unlock(&heap->threads_lock);
+	rt_signal_stack_remove(thread);
+	gc_meta_free(thread->handle_pages,
+		     thread->handle_page_capacity * sizeof(*thread->handle_pages));
+	gc_meta_free(thread, sizeof(*thread));
+}

@@ -1,0 +1,161 @@
+/* runtime/world.h: the heap and the thread as the runtime sees them.
+ *
+ * Thread states, and who changes them:
+ *
+ *             block_enter                      (stop requested)
+ *   BLOCKED <------------- RUNNING -----------------------------> STOPPED
+ *      |                    ^   ^                                    |
+ *      +--- block_exit -----+   +------------ resumed ---------------+
+ *
+ * Only the thread itself changes its state. The collector treats BLOCKED and STOPPED alike.
+ *
+ * [TH-1] A thread enters RUNNING, then looks at `stopping`; the collector sets `stopping`, then looks
+ *        at the states: both sequentially consistent, so at least one sees the other [MO-STOP].
+ * [TH-2] threads_lock is held through a pause: nobody attaches or detaches inside it.
+ * [TH-3] Lock order: threads_lock before regions.lock before satb_lock; roots_lock and handles_lock
+ *        are leaves. None is held at a safepoint. */
+#ifndef RUNTIME_WORLD_H
+#define RUNTIME_WORLD_H
+
+#include <parallax/parallax.h>
+#include <pthread.h>
+
+#include "gc/heap/heap.h"
+
+enum rt_state { RT_RUNNING, RT_BLOCKED, RT_STOPPED };
+
+struct rt_thread {
+	struct gc_mutator gc; /* first: a plx_thread pointer is an rt_thread pointer */
+	/* Atomic. */
+	uint32_t state;
+	/* Immutable after attach. */
+	pthread_t owner;
+	void *signal_stack; /* ours, if the thread had none */
+	size_t signal_stack_bytes;
+	/* The thread itself: pages of its scoped handles, in order. */
+	struct plx_handle **handle_pages;
+	uint32_t handle_page_count, handle_page_capacity;
+	/* Under threads_lock. */
+	struct rt_thread *next, *previous;
+};
+
+struct rt_root_range {
+	uintptr_t *slots;
+	size_t count;
+};
+
+struct rt_root_visitor {
+	plx_root_visitor visit;
+	void *context;
+};
+
+struct rt_roots {
+	pthread_mutex_t lock; /* mutators among themselves; the collector reads in pauses [TH-3] */
+	struct rt_root_range *ranges;
+	struct rt_root_visitor *visitors;
+	uint32_t range_count, range_capacity;
+	uint32_t visitor_count, visitor_capacity;
+};
+
+struct rt_handles {
+	pthread_mutex_t lock;
+	struct plx_handle *free;	 /* released handles, linked through their words [RP-1] */
+	struct plx_handle *next, *limit; /* never used yet */
+	struct plx_handle **pages;	 /* whole pages given back by threads */
+	uint32_t page_count, page_capacity;
+};
+
+struct rt_collector {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake, done;
+	/* Under lock. */
+	uint64_t started, finished, wanted; /* cycles; run while finished < wanted */
+	const char *cause;
+	bool emergency, quit;
+	/* Atomic. */
+	uint32_t requested; /* a cycle was asked for and has not ended */
+};
+
+struct rt_fault_thread {
+	pthread_t thread;
+	int wake_fd; /* eventfd */
+	bool running;
+	uint32_t quit; /* atomic */
+};
+
+struct plx_heap {
+	struct gc_heap gc; /* first: a plx_heap pointer is a gc_heap pointer */
+	/* Immutable after creation. */
+	enum plx_delivery delivery;
+	/* Atomic. */
+	uint32_t stopping; /* futex word: 1 while mutators have to stand still */
+	uint32_t arrivals; /* futex word: counts stops and blocks while stopping */
+	uint32_t attached; /* threads */
+	/* Under threads_lock. */
+	pthread_mutex_t threads_lock;
+	struct rt_thread *threads;
+	struct rt_roots roots;
+	struct rt_handles handles;
+	struct rt_collector collector;
+	struct rt_fault_thread fault_thread;
+	/* Set once, before threads attach. */
+	plx_oom_handler oom_handler;
+	void *oom_context;
+};
+
+static inline struct rt_thread *rt_thread_of(struct plx_thread *thread)
+{
+	return (struct rt_thread *)thread;
+}
+
+static inline struct plx_heap *rt_heap_of(struct gc_heap *heap)
+{
+	return (struct plx_heap *)heap;
+}
+
+/* safepoint.c */
+extern const struct gc_world rt_world;
+void rt_state_leave(struct rt_thread *thread, enum rt_state state);
+void rt_state_enter(struct rt_thread *thread, enum rt_state waiting_as);
+uint32_t rt_world_running(struct plx_heap *heap);
+
+/* handle.c */
+void rt_handles_init(struct plx_heap *heap);
+void rt_handles_destroy(struct plx_heap *heap);
+void rt_handles_drop_thread(struct rt_thread *thread);
+
+/* root.c */
+void rt_roots_init(struct plx_heap *heap);
+void rt_roots_destroy(struct plx_heap *heap);
+void rt_roots_each(struct gc_heap *heap, gc_root_visit visit, void *context);
+
+/* collector.c */
+int rt_collector_start(struct plx_heap *heap);
+void rt_collector_stop(struct plx_heap *heap);
+void rt_collector_request(struct plx_heap *heap, const char *cause);
+/* The calling thread, if attached, must be BLOCKED already. */
+void rt_collector_wait(struct plx_heap *heap, const char *cause, bool emergency);
+
+/* fault_thread.c */
+int rt_fault_thread_start(struct plx_heap *heap);
+void rt_fault_thread_stop(struct plx_heap *heap);
+void rt_fault_thread_armed(struct plx_heap *heap, bool armed);
+
+/* signal.c */
+int rt_signal_add(struct plx_heap *heap);
+void rt_signal_remove(struct plx_heap *heap);
+int rt_signal_stack_add(struct rt_thread *thread);
+void rt_signal_stack_remove(struct rt_thread *thread);
+
+/* backtrace.c */
+void rt_backtrace_install(void);
+
+/* choose.c: plan, delivery and sizes of a heap that is about to be made. */
+enum plx_status rt_choose(struct plx_heap *heap, struct plx_error *error);
+
+/* error.c */
+__attribute__((format(printf, 3, 4))) enum plx_status
+rt_error(struct plx_error *error, enum plx_status status, const char *format, ...);
+
+#endif

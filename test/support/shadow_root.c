@@ -1,0 +1,164 @@
+/* test/support/shadow_root.c: the roots of a thread, of all four sorts, under one numbering: free
+ * handles, a registered range, a root visitor, scoped handles.
+ *
+ * Runs on the attached thread that owns them, but for the visitor: a collector thread in a pause. */
+#include "test/support/shadow_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIRST_RANGE SHADOW_HANDLES
+#define FIRST_VISITED (SHADOW_HANDLES + SHADOW_RANGE)
+
+static void roots_visit(struct plx_root_visit *visit, void *context)
+{
+	struct shadow_thread *self = context;
+
+	for (size_t i = 0; i < SHADOW_VISITED; i++)
+		plx_root_visit(visit, &self->visited[i]);
+}
+
+static void must(enum plx_status status, const char *what, const char *why)
+{
+	if (status == PLX_OK)
+		return;
+	fprintf(stderr, "shadow: %s: %s: %s\n", what, plx_status_name(status), why);
+	abort();
+}
+
+void shadow_attach(struct shadow_thread *self)
+{
+	struct plx_error error = {0};
+	enum plx_status status = PLX_ERROR_MEMORY;
+
+	for (int tries = shadow_tries(self->world); status != PLX_OK && tries > 0; tries--)
+		status = plx_thread_attach(self->world->heap, &self->thread, &error);
+	must(status, "attach", error.message);
+}
+
+void shadow_roots_open(struct shadow_thread *self)
+{
+	struct plx_error error = {0};
+	enum plx_status status = PLX_ERROR_MEMORY;
+
+	for (int tries = shadow_tries(self->world); status != PLX_OK && tries > 0; tries--)
+		status = plx_root_range_add(self->thread, self->range, SHADOW_RANGE, &error);
+	must(status, "range_add", error.message);
+	status = PLX_ERROR_MEMORY;
+	for (int tries = shadow_tries(self->world); status != PLX_OK && tries > 0; tries--)
+		status = plx_root_visitor_add(self->thread, roots_visit, self, &error);
+	must(status, "visitor_add", error.message);
+}
+
+void shadow_roots_close(struct shadow_thread *self)
+{
+	while (self->scope_depth > 0)
+		shadow_scope_close(self);
+	for (size_t i = 0; i < SHADOW_FIXED_ROOTS; i++)
+		shadow_root_set(self, i, (struct shadow_pair){NULL, NULL});
+	for (size_t i = 0; i < SHADOW_HANDLES; i++) {
+		if (self->handles[i] != NULL)
+			plx_handle_release(self->thread, self->handles[i]);
+		self->handles[i] = NULL;
+	}
+	must(plx_root_range_remove(self->thread, self->range), "range_remove", "");
+	must(plx_root_visitor_remove(self->thread, roots_visit, self), "visitor_remove", "");
+}
+
+size_t shadow_root_count(const struct shadow_thread *self)
+{
+	return SHADOW_FIXED_ROOTS + self->scoped_count;
+}
+
+struct shadow_pair shadow_root_get(const struct shadow_thread *self, size_t root)
+{
+	struct shadow_pair pair = {NULL, self->root_shadows[root]};
+
+	if (root >= SHADOW_FIXED_ROOTS)
+		pair.object = shadow_load(&self->scoped[root - SHADOW_FIXED_ROOTS]->ref);
+	else if (root >= FIRST_VISITED)
+		pair.object = self->visited[root - FIRST_VISITED];
+	else if (root >= FIRST_RANGE)
+		pair.object = self->range[root - FIRST_RANGE];
+	else if (self->handles[root] != NULL)
+		pair.object = shadow_load(&self->handles[root]->ref);
+	return pair;
+}
+
+/* Half of the time a handle is released and made anew instead of set. */
+static void free_handle_set(struct shadow_thread *self, size_t i, void *ref)
+{
+	if (self->handles[i] != NULL && random_once_in(&self->random, 2)) {
+		plx_handle_release(self->thread, self->handles[i]);
+		self->handles[i] = NULL;
+	}
+	if (self->handles[i] != NULL) {
+		plx_handle_set(self->thread, self->handles[i], ref);
+	} else if (ref != NULL) {
+		self->handles[i] = plx_handle_create(self->thread, ref);
+		if (self->handles[i] == NULL && !self->world->options->tolerate_null)
+			shadow_fail(self, NULL, "plx_handle_create returned NULL");
+	}
+}
+
+void shadow_root_set(struct shadow_thread *self, size_t root, struct shadow_pair to)
+{
+	self->root_shadows[root] = to.shadow;
+	if (root >= SHADOW_FIXED_ROOTS) {
+		plx_handle_set(self->thread, self->scoped[root - SHADOW_FIXED_ROOTS], to.object);
+	} else if (root >= FIRST_VISITED) {
+		self->visited[root - FIRST_VISITED] = to.object;
+	} else if (root >= FIRST_RANGE) {
+		self->range[root - FIRST_RANGE] = to.object;
+	} else {
+		free_handle_set(self, root, to.object);
+		if (self->handles[root] == NULL)
+			self->root_shadows[root] = NULL; /* no memory for a root page */
+	}
+}
+
+void shadow_root_describe(size_t root, char *text, size_t size)
+{
+	if (root >= SHADOW_FIXED_ROOTS)
+		snprintf(text, size, "scoped handle %zu", root - SHADOW_FIXED_ROOTS);
+	else if (root >= FIRST_VISITED)
+		snprintf(text, size, "visited root %zu", root - FIRST_VISITED);
+	else if (root >= FIRST_RANGE)
+		snprintf(text, size, "root range slot %zu", root - FIRST_RANGE);
+	else
+		snprintf(text, size, "free handle %zu", root);
+}
+
+bool shadow_scope_open(struct shadow_thread *self)
+{
+	if (self->scope_depth == SHADOW_SCOPES)
+		return false;
+	plx_scope_enter(self->thread, &self->scopes[self->scope_depth]);
+	self->scope_marks[self->scope_depth++] = self->scoped_count;
+	return true;
+}
+
+void shadow_scope_close(struct shadow_thread *self)
+{
+	self->scope_depth--;
+	plx_scope_exit(self->thread, &self->scopes[self->scope_depth]);
+	self->scoped_count = self->scope_marks[self->scope_depth];
+}
+
+/* Only inside a scope. */
+bool shadow_scope_push(struct shadow_thread *self, struct shadow_pair what)
+{
+	struct plx_handle *handle;
+
+	if (self->scope_depth == 0 || self->scoped_count == SHADOW_SCOPED)
+		return false;
+	handle = plx_handle_push(self->thread, what.object);
+	if (handle == NULL) {
+		if (!self->world->options->tolerate_null)
+			shadow_fail(self, NULL, "plx_handle_push returned NULL");
+		return false;
+	}
+	self->scoped[self->scoped_count] = handle;
+	self->root_shadows[SHADOW_FIXED_ROOTS + self->scoped_count++] = what.shadow;
+	return true;
+}

@@ -1,0 +1,353 @@
+/* test/system/syscall_faults.c: [I7]: any failing system call leaves a heap that is valid.
+ *
+ * A dry run counts the calls of every entry of the system-call table while a heap is made and while
+ * cycles run. Then, for each entry, each place it is called at (evenly sampled where there are many)
+ * and each errno it may give, a child process repeats the session with that one call failing:
+ *   while the heap is made: a clean error and nothing left behind, or a heap that works;
+ *   while cycles run: the shadow model agrees and the cycles go on.
+ * Calls that give memory or mappings back (close, munmap) are included: there the demand is only
+ * that the heap stays right, since what could not be given back cannot but remain.
+ *
+ *	syscall_faults [--plan P] [--delivery D] [--cases N] [--entry NAME]
+ *
+ * The parent has one thread and forks; a child that hangs is killed and counts as a failure. */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test/support/inject.h"
+#include "test/support/process.h"
+#include "test/support/shadow.h"
+
+#define CHILD_SECONDS 60 /* a hang, not a measure of speed: a child takes a fraction of a second */
+#define SESSION_CYCLES 6
+#define LEAK_SLACK_BYTES \
+	(UINT64_C(48) << 20) /* below the heap, above what malloc and stacks take */
+
+enum phase { PHASE_CREATION, PHASE_CYCLES, PHASE_COUNT };
+
+static const char *const phase_names[] = {"heap creation", "cycles"};
+
+static const struct {
+	enum inject_entry entry;
+	int errors[3];
+} possible[] = {
+	{INJECT_memfd_create, {ENOSYS, EMFILE}},
+	{INJECT_add_seals, {EINVAL, EPERM}},
+	{INJECT_ftruncate, {EINVAL, EINTR}},
+	{INJECT_fallocate, {ENOSPC, ENOMEM, EINTR}},
+	{INJECT_mmap, {ENOMEM, EPERM}},
+	{INJECT_munmap, {ENOMEM}},
+	{INJECT_mremap, {ENOMEM, EINVAL, EFAULT}},
+	{INJECT_madvise, {EAGAIN, EINVAL, ENOMEM}},
+	{INJECT_mprotect, {ENOMEM}},
+	{INJECT_mincore, {EAGAIN}},
+	{INJECT_open, {EACCES, ENOENT}},
+	{INJECT_close, {EINTR}},
+	{INJECT_read, {EAGAIN, EINTR}},
+	{INJECT_write, {EINTR, EAGAIN}},
+	{INJECT_ioctl, {EAGAIN, ENOMEM, EINVAL}},
+	{INJECT_poll, {EINTR}},
+	{INJECT_userfaultfd, {ENOSYS, EPERM}},
+	{INJECT_eventfd, {EMFILE}},
+	{INJECT_sigaction, {EINVAL}},
+	{INJECT_sigaltstack, {ENOMEM}},
+	{INJECT_futex, {EINTR, EAGAIN}},
+	{INJECT_thread_create, {EAGAIN}},
+};
+
+#define POSSIBLE (sizeof(possible) / sizeof(possible[0]))
+_Static_assert(POSSIBLE == INJECT_ENTRY_COUNT, "every entry of the system-call table is tried");
+
+static struct shadow_options options;
+static uint64_t calls[PHASE_COUNT][INJECT_ENTRY_COUNT];
+static char context[200];
+
+struct fault {
+	enum phase phase;
+	enum inject_entry entry;
+	uint64_t nth;
+	int error;
+};
+
+/* ---- what a child does ---- */
+
+static struct plx_heap *heap_make(struct plx_error *error)
+{
+	struct plx_heap_config config;
+	struct plx_heap *heap = NULL;
+
+	shadow_config(&options, &config);
+	if (plx_heap_create(&config, &heap, error) != PLX_OK && heap != NULL)
+		abort();
+	return heap;
+}
+
+static _Noreturn void child_fail(const char *what)
+{
+	fprintf(stderr, "syscall_faults: %s: %s\n", context, what);
+	_exit(1);
+}
+
+static void session(struct plx_heap *heap)
+{
+	struct shadow_tally tally;
+
+	shadow_run(heap, &options, &tally);
+	if (tally.cycles < options.cycles)
+		child_fail("the cycles did not go on");
+}
+
+static void destroy(struct plx_heap *heap)
+{
+	if (plx_heap_destroy(heap) != PLX_OK)
+		child_fail("the heap could not be destroyed");
+}
+
+/* A whole life of a heap without faults, so that what libc and the library keep is there. */
+static void warm_up(void)
+{
+	struct plx_heap *heap = heap_make(NULL);
+
+	if (heap == NULL)
+		child_fail("no heap even without a fault");
+	session(heap);
+	destroy(heap);
+}
+
+static void leak_check(const struct process_holdings *before, const struct fault *fault)
+{
+	struct process_holdings after;
+
+	if (fault->entry == INJECT_close || fault->entry == INJECT_munmap)
+		return;
+	process_holdings_read(&after);
+	if (after.fds != before->fds || after.file_mappings != before->file_mappings ||
+	    after.threads != before->threads) {
+		fprintf(stderr,
+			"  descriptors %u -> %u, memfd mappings %u -> %u, threads %u -> %u\n",
+			before->fds, after.fds, before->file_mappings, after.file_mappings,
+			before->threads, after.threads);
+		process_holdings_print();
+		child_fail("something was left behind");
+	}
+#ifndef __SANITIZE_ADDRESS__
+	if (after.mapped_bytes > before->mapped_bytes + LEAK_SLACK_BYTES)
+		child_fail("address space was left behind");
+#endif
+}
+
+static _Noreturn void child_run(const struct fault *fault)
+{
+	struct process_holdings before;
+	struct plx_error error = {0};
+	struct plx_heap *heap;
+	int rule = -1;
+
+	warm_up();
+	process_holdings_read(&before);
+	if (fault->phase == PHASE_CREATION)
+		rule = inject_arm_once(fault->entry, fault->nth, fault->error);
+	heap = heap_make(&error);
+	if (heap == NULL) {
+		if (fault->phase != PHASE_CREATION)
+			child_fail("no heap, without a fault");
+		if (error.status == PLX_OK || error.message[0] == '\0')
+			child_fail("creation failed without saying why");
+		inject_disarm(rule);
+		leak_check(&before, fault);
+		_exit(2);
+	}
+	if (fault->phase == PHASE_CYCLES)
+		rule = inject_arm_once(fault->entry, fault->nth, fault->error);
+	session(heap);
+	inject_disarm(rule);
+	destroy(heap);
+	leak_check(&before, fault);
+	_exit(inject_failures(rule) == 0 ? 3 : 0);
+}
+
+/* Counts the calls of an undisturbed life and sends them to the parent. */
+static _Noreturn void child_count(int pipe_fd)
+{
+	struct plx_heap *heap;
+
+	warm_up();
+	inject_reset_calls();
+	heap = heap_make(NULL);
+	for (int entry = 0; entry < INJECT_ENTRY_COUNT; entry++)
+		calls[PHASE_CREATION][entry] = inject_calls((enum inject_entry)entry);
+	inject_reset_calls();
+	session(heap);
+	for (int entry = 0; entry < INJECT_ENTRY_COUNT; entry++)
+		calls[PHASE_CYCLES][entry] = inject_calls((enum inject_entry)entry);
+	destroy(heap);
+	if (write(pipe_fd, calls, sizeof(calls)) != (ssize_t)sizeof(calls))
+		_exit(1);
+	_exit(0);
+}
+
+/* ---- the parent ---- */
+
+static pid_t spawn(void)
+{
+	pid_t child;
+
+	fflush(NULL);
+	child = fork();
+	if (child < 0)
+		abort();
+	if (child == 0) {
+		alarm(CHILD_SECONDS);
+		shadow_context(context);
+		inject_install();
+	}
+	return child;
+}
+
+static int wait_for(pid_t child)
+{
+	int status = 0;
+
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR)
+			abort();
+	}
+	return status;
+}
+
+static void count_calls(void)
+{
+	int fds[2];
+	ssize_t bytes;
+	pid_t child;
+
+	if (pipe(fds) != 0)
+		abort();
+	snprintf(context, sizeof(context), "dry run");
+	child = spawn();
+	if (child == 0)
+		child_count(fds[1]);
+	close(fds[1]);
+	bytes = read(fds[0], calls, sizeof(calls));
+	close(fds[0]);
+	if (wait_for(child) != 0 || bytes != (ssize_t)sizeof(calls)) {
+		fprintf(stderr, "syscall_faults: the dry run failed\n");
+		exit(1);
+	}
+}
+
+struct tally {
+	unsigned survived, refused, not_reached, failed;
+};
+
+static void try(const struct fault *fault, struct tally *tally)
+{
+	pid_t child;
+	int status;
+
+	snprintf(context, sizeof(context), "call %lu of %s during %s fails with %s",
+		 (unsigned long)fault->nth, inject_entry_name(fault->entry),
+		 phase_names[fault->phase], strerrorname_np(fault->error));
+	child = spawn();
+	if (child == 0)
+		child_run(fault);
+	status = wait_for(child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		tally->survived++;
+	} else if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
+		tally->refused++;
+	} else if (WIFEXITED(status) && WEXITSTATUS(status) == 3) {
+		tally->not_reached++;
+	} else {
+		tally->failed++;
+		fprintf(stderr, "syscall_faults: FAILED: %s: child %s %d\n", context,
+			WIFSIGNALED(status) ? "killed by signal" : "exited with",
+			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	}
+}
+
+/* The places of one entry in one phase, at most `most` of them, the first and the last included. */
+static void try_entry(enum phase phase, size_t index, uint64_t most, struct tally *tally)
+{
+	uint64_t total = calls[phase][possible[index].entry];
+	uint64_t places = total < most ? total : most;
+
+	for (uint64_t i = 0; i < places; i++) {
+		struct fault fault = {.phase = phase, .entry = possible[index].entry};
+		unsigned errors = 1; /* the table has one at least */
+
+		while (errors < 3 && possible[index].errors[errors] != 0)
+			errors++;
+		fault.nth = places == 1 ? 1 : 1 + i * (total - 1) / (places - 1);
+		/* Few places: every errno at each. Many: they take turns. */
+		for (unsigned e = 0; e < (places == total ? errors : 1); e++) {
+			fault.error = possible[index].errors[(places == total ? e : i) % errors];
+			try(&fault, tally);
+		}
+	}
+}
+
+static uint64_t parse(int argc, char **argv, const char **only)
+{
+	uint64_t most = 6;
+
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--plan") == 0)
+			options.plan = argv[i + 1];
+		else if (strcmp(argv[i], "--delivery") == 0)
+			options.delivery = argv[i + 1];
+		else if (strcmp(argv[i], "--cases") == 0)
+			most = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--entry") == 0)
+			*only = argv[i + 1];
+		else
+			exit(2);
+	}
+	return most;
+}
+
+int main(int argc, char **argv)
+{
+	struct tally tally = {0};
+	const char *only = NULL;
+	uint64_t most;
+
+	mallopt(M_ARENA_MAX, 1); /* else each thread's arena looks like leaked address space */
+	shadow_options_init(&options);
+	options.cycles = SESSION_CYCLES;
+	options.objects = 2000;
+	options.tolerate_null = true;
+	options.heap_max = "64M";
+	most = parse(argc, argv, &only);
+	if (spawn() == 0) { /* skips from a child, so that the parent keeps one thread */
+		plx_heap_destroy(shadow_heap_create(&options));
+		_exit(0);
+	} else {
+		int status;
+
+		wait(&status);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	}
+	count_calls();
+	for (int phase = 0; phase < PHASE_COUNT; phase++) {
+		for (size_t i = 0; i < POSSIBLE; i++) {
+			const char *name = inject_entry_name(possible[i].entry);
+
+			if (only != NULL && strcmp(only, name) != 0)
+				continue;
+			printf("syscall_faults: %s, %s: %lu calls\n", phase_names[phase], name,
+			       (unsigned long)calls[phase][possible[i].entry]);
+			try_entry((enum phase)phase, i, most, &tally);
+		}
+	}
+	printf("syscall_faults: %u survived, %u refused cleanly, %u not reached, %u failed\n",
+	       tally.survived, tally.refused, tally.not_reached, tally.failed);
+	return tally.failed == 0 && tally.survived > 0 ? 0 : 1;
+}
