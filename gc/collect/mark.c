@@ -2,18 +2,18 @@
  *
  * [M-1] Snapshot at the beginning: everything reachable when marking began is marked, and everything
  *       allocated since is live by its region (black).                                       [I5]
- * [M-2] An object is queued by whoever set its mark bit, so it is scanned once.
+ * [M-2] An object is scanned by whoever set its mark bit, so it is scanned once.
  * [M-3] While a slot is scanned, the page it lies in is flagged if the slot refers into a candidate
  *       region: this is how the dirty pages come for free.                                   [I1]
- * [M-4] The mark stack may fail to grow: the object is then marked but not queued, and all marked
- *       objects are scanned again. Slow, never wrong.
+ * [M-4] The mark stack may fail to grow: the object is then not queued, and all marked objects are
+ *       scanned again. Slow, never wrong.
  *
  * Marking reads through the heap view, which is attached whole. Who runs here: the cycle's thread,
  * with mutators running, or in a pause. */
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
 
-#define MARK_RING 8 /* objects between prefetch and scan; a power of two */
+#define MARK_RING 16 /* objects between prefetch and scan; a power of two */
 #define MARK_STACK_FIRST 8192
 
 struct gc_mark {
@@ -92,7 +92,8 @@ static void mark_push(struct gc_heap *heap, uintptr_t object)
 	mark->stack[mark->count++] = object;
 }
 
-/* Mark what a word refers to, if anything; returns the candidate classes it refers into. */
+/* Queue what a word refers to, if anything; returns the candidate classes it refers into. Whether it
+ * is marked already is looked up when it leaves the queue, when its mark word has arrived. */
 static inline uint8_t mark_word(struct gc_heap *heap, uintptr_t word)
 {
 	uint8_t bits;
@@ -100,11 +101,8 @@ static inline uint8_t mark_word(struct gc_heap *heap, uintptr_t word)
 	if (!gc_heap_contains(heap, word))
 		return 0;
 	bits = gc_heap_region_bits(heap, word);
-	if (!(bits & GC_REGION_BLACK) && !gc_markbits_test(&heap->markbits, (struct gc_haddr){word}) &&
-	    gc_markbits_try_set(&heap->markbits, (struct gc_haddr){word})) {
-		__builtin_prefetch((const void *)word);
+	if (!(bits & GC_REGION_BLACK))
 		mark_push(heap, word);
-	}
 	return bits & GC_REGION_CLASS_MASK;
 }
 
@@ -167,6 +165,7 @@ static void mark_drain_stack(struct gc_heap *heap)
 		if (mark->count && mark->ring_count < MARK_RING) {
 			uintptr_t next = mark->stack[--mark->count];
 
+			gc_markbits_prefetch(&heap->markbits, (struct gc_haddr){next});
 			__builtin_prefetch((const void *)next);
 			mark->ring[(mark->ring_head + mark->ring_count++) % MARK_RING] = next;
 			continue;
@@ -175,7 +174,9 @@ static void mark_drain_stack(struct gc_heap *heap)
 
 		mark->ring_head = (mark->ring_head + 1) % MARK_RING;
 		mark->ring_count--;
-		mark_scan(heap, object, true);
+		if (!gc_markbits_test(&heap->markbits, (struct gc_haddr){object}) &&
+		    gc_markbits_try_set(&heap->markbits, (struct gc_haddr){object}))
+			mark_scan(heap, object, true);
 	}
 }
 

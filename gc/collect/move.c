@@ -102,11 +102,13 @@ static bool extent_is_settled(const struct gc_heap *heap, uint32_t extent)
 static void move_update_in_place(struct gc_heap *heap)
 {
 	struct move_run run = {.heap = heap, .limit = MOVE_RUN_EXTENTS};
-	bool moves = heap->resolver->may_zap; /* copied pages must not be moved over */
+	bool moves = heap->resolver->may_zap; /* [C-2] */
 	uint32_t count = move_extent_count(heap);
 
 	for (uint32_t extent = 0; extent < count; extent++) {
-		if (gc_extent_classify(heap, extent) != GC_EXTENT_DIRTY)
+		enum gc_extent_class class = gc_extent_classify(heap, extent);
+
+		if (class == GC_EXTENT_CLEAN || (moves && class == GC_EXTENT_SOURCE))
 			continue;
 		move_update_extent(heap, extent);
 		if (moves && extent_is_settled(heap, extent) &&
@@ -129,8 +131,7 @@ static void move_build_targets(struct gc_heap *heap)
 	}
 }
 
-/* Extents that held targets or sources. Copied pages must not be moved over: there only extents
- * without units are left to move. */
+/* Extents that held targets or sources, in both ranges. */
 static void move_remaining_extents(struct gc_heap *heap)
 {
 	struct move_run run = {.heap = heap, .limit = MOVE_CLEAN_EXTENTS};
@@ -141,8 +142,7 @@ static void move_remaining_extents(struct gc_heap *heap)
 			extent = (uint32_t)(heap->view.range_bytes >> heap->view.extent_shift);
 		if (gc_extent_state(&heap->extents, extent) == GC_EXTENT_ATTACHED)
 			continue;
-		if (heap->resolver->may_zap || gc_extent_classify(heap, extent) != GC_EXTENT_DIRTY)
-			move_run_add(&run, extent);
+		move_run_add(&run, extent);
 	}
 	move_run_flush(&run);
 }
@@ -196,8 +196,9 @@ void gc_move_concurrently(struct gc_heap *heap)
 	}
 	if (heap->cycle.mode == GC_FLIP_ZAP)
 		move_attach_zapped(heap);
-	if (heap->resolver->may_zap)
-		move_attach_targets(heap);
+	if (!heap->resolver->may_zap) /* [C-2] */
+		return;
+	move_attach_targets(heap);
 	move_remaining_extents(heap);
 }
 

@@ -2,10 +2,15 @@
  * memory, missing faults, UFFDIO_COPY.
  *
  * Page tables are moved away and clean extents move back as in the minor plan. But a page of an
- * extent that holds units cannot be updated where it lies and then mapped: it is built in a buffer
- * and copied into a page that the kernel allocates; the old page is freed at finish. So every used
- * page of such an extent is a unit, clean or not [C-1]. Who runs here: any context, faults
- * included. */
+ * extent that holds units, or evacuated regions, cannot be updated where it lies and then mapped: it
+ * is built in a buffer and copied into a page that the kernel allocates; the old page is freed at
+ * finish.
+ *
+ * [C-1] Every used page of an extent that is not clean is a unit, itself clean or not.
+ * [C-2] Such an extent never moves back: it would drop the copied pages, and the pages of free
+ *       regions that were handed out meanwhile.
+ *
+ * Who runs here: any context, faults included. */
 #include <errno.h>
 
 #include "gc/collect/collect.h"
@@ -28,7 +33,7 @@ static bool copy_is_unit(const struct gc_heap *heap, struct gc_page page)
 		return false;
 	if (heap->cycle.mode == GC_FLIP_IN_PAUSE)
 		return gc_unit_is_dirty(heap, page);
-	return gc_extent_classify(heap, copy_extent(heap, page)) == GC_EXTENT_DIRTY;
+	return gc_extent_classify(heap, copy_extent(heap, page)) != GC_EXTENT_CLEAN;
 }
 
 static char *copy_build_at(const struct gc_heap *heap, struct gc_page page, char *scratch)

@@ -38,55 +38,76 @@ bool gc_unit_is_target(const struct gc_heap *heap, struct gc_page page)
 	return gc_load_relaxed(&heap->regions.bits[unit_region(heap, page)]) & GC_REGION_TARGET;
 }
 
-static inline void unit_forward_word(const struct gc_heap *heap, gc_word *slot)
+/* Forwarding entries lie scattered: a page's slots are gathered first, their entries prefetched, and
+ * forwarded together, so that the misses overlap. */
+#define UNIT_BATCH 64
+
+struct unit_batch {
+	const struct gc_heap *heap;
+	char *origin; /* where offset 0 of the object being visited would be */
+	uint32_t count;
+	gc_word *slots[UNIT_BATCH];
+};
+
+static void unit_batch_flush(struct unit_batch *batch)
 {
+	const struct gc_forward *forward = &batch->heap->forward;
+
+	for (uint32_t i = 0; i < batch->count; i++)
+		*batch->slots[i] =
+			gc_forward_address(forward, (struct gc_haddr){*batch->slots[i]}).at;
+	batch->count = 0;
+}
+
+static inline void unit_batch_add(struct unit_batch *batch, gc_word *slot)
+{
+	const struct gc_heap *heap = batch->heap;
 	uintptr_t word = *slot;
 
 	if (!gc_heap_contains(heap, word) || !(gc_heap_region_bits(heap, word) & GC_REGION_EVACUATED))
 		return;
-	*slot = gc_forward_address(&heap->forward, (struct gc_haddr){word}).at;
+	__builtin_prefetch(gc_forward_entry(&heap->forward, (struct gc_haddr){word}));
+	batch->slots[batch->count++] = slot;
+	if (batch->count == UNIT_BATCH)
+		unit_batch_flush(batch);
 }
-
-/* What a slot visit needs: the object's offset 0 would be at `origin`, part of it in the page. */
-struct unit_visit {
-	const struct gc_heap *heap;
-	char *origin;
-};
 
 static inline void unit_slot(void *context, uint64_t offset)
 {
-	const struct unit_visit *visit = context;
+	struct unit_batch *batch = context;
 
-	unit_forward_word(visit->heap, (gc_word *)(void *)(visit->origin + offset));
+	unit_batch_add(batch, (gc_word *)(void *)(batch->origin + offset));
 }
 
 /* Forward the slots of one object that lie in [low, high) bytes of it. */
-static void unit_update_object(const struct gc_heap *heap, const char *readable, uint64_t header,
+static void unit_update_object(struct unit_batch *batch, const char *readable, uint64_t header,
 			       char *origin, uint64_t low, uint64_t high)
 {
-	const struct gc_type *type = gc_type_of(&heap->types, header);
-	struct unit_visit visit = {heap, origin};
+	const struct gc_type *type = gc_type_of(&batch->heap->types, header);
 
+	batch->origin = origin;
 	if (gc_type_has_slots(type))
-		gc_type_slots(type, readable, header, low, high, unit_slot, &visit);
+		gc_type_slots(type, readable, header, low, high, unit_slot, batch);
 }
 
 /* A page of a large object: type and length are known from the region table. */
-static void unit_update_large(const struct gc_heap *heap, uint32_t head, struct gc_haddr start,
+static void unit_update_large(struct unit_batch *batch, uint32_t head, struct gc_haddr start,
 			      char *into)
 {
+	const struct gc_heap *heap = batch->heap;
 	struct gc_haddr object = gc_region_start(&heap->regions, head);
 	uint64_t low = start.at - object.at;
 
 	if (gc_markbits_test(&heap->markbits, object))
-		unit_update_object(heap, gc_heap_readable(heap, object),
+		unit_update_object(batch, gc_heap_readable(heap, object),
 				   heap->regions.table[head].header, into - low, low,
 				   low + heap->view.page_bytes);
 }
 
 /* The marked objects that overlap a page of a small-object region. */
-static void unit_update_small(const struct gc_heap *heap, struct gc_haddr start, char *into)
+static void unit_update_small(struct unit_batch *batch, struct gc_haddr start, char *into)
 {
+	const struct gc_heap *heap = batch->heap;
 	const struct gc_markbits *bits = &heap->markbits;
 	uint64_t region_start = gc_round_down(start.at - bits->base, heap->regions.region_bytes);
 	uint64_t first = gc_markbits_index(bits, start);
@@ -102,15 +123,15 @@ static void unit_update_small(const struct gc_heap *heap, struct gc_haddr start,
 		uint64_t high = start.at + heap->view.page_bytes - object.at;
 
 		/* Slots beyond the object's end do not exist, so `high` needs no care. */
-		unit_update_object(heap, readable, gc_header_at(readable),
+		unit_update_object(batch, readable, gc_header_at(readable),
 				   into + (intptr_t)(object.at - start.at), low, high);
 	}
 }
 
-static void unit_update_roots(const struct gc_heap *heap, char *into)
+static void unit_update_roots(struct unit_batch *batch, char *into)
 {
-	for (uint32_t at = 0; at < heap->view.page_bytes; at += sizeof(uintptr_t))
-		unit_forward_word(heap, (gc_word *)(void *)(into + at));
+	for (uint32_t at = 0; at < batch->heap->view.page_bytes; at += sizeof(uintptr_t))
+		unit_batch_add(batch, (gc_word *)(void *)(into + at));
 }
 
 static void unit_build_in_place(const struct gc_heap *heap, struct gc_page page, char *into)
@@ -118,6 +139,7 @@ static void unit_build_in_place(const struct gc_heap *heap, struct gc_page page,
 	struct gc_haddr start = gc_view_page_start(&heap->view, page);
 	const char *readable = gc_heap_readable(heap, start);
 	uint32_t number = unit_region(heap, page);
+	struct unit_batch batch = {.heap = heap, .count = 0};
 
 	if (into != readable)
 		memcpy(into, readable, heap->view.page_bytes);
@@ -125,18 +147,19 @@ static void unit_build_in_place(const struct gc_heap *heap, struct gc_page page,
 		return;
 	switch (heap->regions.table[number].kind) {
 	case GC_REGION_SMALL:
-		unit_update_small(heap, start, into);
+		unit_update_small(&batch, start, into);
 		break;
 	case GC_REGION_LARGE:
 	case GC_REGION_LARGE_TAIL:
-		unit_update_large(heap, gc_region_head(&heap->regions, number), start, into);
+		unit_update_large(&batch, gc_region_head(&heap->regions, number), start, into);
 		break;
 	case GC_REGION_ROOTS:
-		unit_update_roots(heap, into);
+		unit_update_roots(&batch, into);
 		break;
 	default:
 		break;
 	}
+	unit_batch_flush(&batch);
 }
 
 /* The object that follows in evacuation order: in the same region, or first in the next one. */
@@ -162,9 +185,10 @@ static uint64_t unit_next_source(const struct gc_heap *heap, uint64_t index)
 
 /* Copy the part of one object that belongs to the page and forward its slots there. False when the
  * object does not reach into the page. */
-static bool unit_copy_object(const struct gc_heap *heap, struct gc_haddr object,
+static bool unit_copy_object(struct unit_batch *batch, struct gc_haddr object,
 			     struct gc_haddr start, char *into)
 {
+	const struct gc_heap *heap = batch->heap;
 	const char *readable = gc_heap_readable(heap, object);
 	uint64_t header = gc_header_at(readable);
 	uint64_t bytes = gc_type_size(gc_type_of(&heap->types, header), header);
@@ -175,7 +199,7 @@ static bool unit_copy_object(const struct gc_heap *heap, struct gc_haddr object,
 	if (low >= high)
 		return false;
 	memcpy(into + (low - start.at), readable + (low - target.at), high - low);
-	unit_update_object(heap, readable, header, into + (intptr_t)(target.at - start.at),
+	unit_update_object(batch, readable, header, into + (intptr_t)(target.at - start.at),
 			   low - target.at, high - target.at);
 	return true;
 }
@@ -185,17 +209,17 @@ static void unit_build_target(const struct gc_heap *heap, struct gc_page page, c
 {
 	struct gc_haddr start = gc_view_page_start(&heap->view, page);
 	uintptr_t source = heap->target_source[page.n];
+	struct unit_batch batch = {.heap = heap, .count = 0};
 
 	if (private_buffer) /* what no object fills must not show another page's bytes */
 		memset(into, 0, heap->view.page_bytes);
-	while (source && unit_copy_object(heap, (struct gc_haddr){source}, start, into)) {
+	while (source && unit_copy_object(&batch, (struct gc_haddr){source}, start, into)) {
 		uint64_t index = gc_markbits_index(&heap->markbits, (struct gc_haddr){source});
 
 		index = unit_next_source(heap, index);
-		if (index == UINT64_MAX)
-			return;
-		source = gc_markbits_address(&heap->markbits, index).at;
+		source = index == UINT64_MAX ? 0 : gc_markbits_address(&heap->markbits, index).at;
 	}
+	unit_batch_flush(&batch);
 }
 
 void gc_unit_build_fault(const struct gc_heap *heap, struct gc_page page, char *into)

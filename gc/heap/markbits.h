@@ -39,6 +39,11 @@ static inline bool gc_markbits_test(const struct gc_markbits *bits, struct gc_ha
 	return gc_load_relaxed(&bits->words[index >> 6]) >> (index & 63) & 1;
 }
 
+static inline void gc_markbits_prefetch(const struct gc_markbits *bits, struct gc_haddr object)
+{
+	__builtin_prefetch(&bits->words[gc_markbits_index(bits, object) >> 6], 1);
+}
+
 /* Set; true if this call did it. */
 static inline bool gc_markbits_try_set(const struct gc_markbits *bits, struct gc_haddr object)
 {

@@ -38,7 +38,7 @@ static void path_print(const struct shadow_object *shadow)
 {
 	char root[64];
 
-	fprintf(stderr, "  path, from the object back to its root:\n");
+	fprintf(stderr, "  path, from the object back to its root, as of walk %u:\n", shadow->pass);
 	for (int i = 0; shadow != NULL && i < PATH_STEPS; i++, shadow = shadow->parent) {
 		fprintf(stderr, "    %s id %#lx length %lu at %p\n", shadow_kind_name(shadow->kind),
 			(unsigned long)shadow->id, (unsigned long)shadow->length, shadow->address);

@@ -11,9 +11,8 @@ static const struct shadow_pair nothing;
 
 /* ---- choosing ---- */
 
-/* An object found by a random path from a random root; {NULL, NULL} when that leads nowhere. What is
- * passed on the way is checked, so this is also the "read" of the model. */
-struct shadow_pair shadow_random_pair(struct shadow_thread *self)
+/* The end of a random path from a random root; what is passed on the way is checked. */
+static struct shadow_pair random_path(struct shadow_thread *self)
 {
 	struct shadow_pair at = nothing;
 	unsigned hops = (unsigned)random_below(&self->random, 10);
@@ -39,11 +38,19 @@ struct shadow_pair shadow_random_pair(struct shadow_thread *self)
 	return at;
 }
 
-/* As above, with at least one reference slot. */
+/* Large objects are held by their own root alone: else a few references to them fill the heap. */
+struct shadow_pair shadow_random_pair(struct shadow_thread *self)
+{
+	struct shadow_pair pair = random_path(self);
+
+	return pair.shadow != NULL && pair.shadow->length >= SHADOW_LARGE_LENGTH ? nothing : pair;
+}
+
+/* With at least one reference slot; may be large. */
 struct shadow_pair shadow_random_parent(struct shadow_thread *self)
 {
 	for (int tries = 0; tries < 8; tries++) {
-		struct shadow_pair pair = shadow_random_pair(self);
+		struct shadow_pair pair = random_path(self);
 
 		if (pair.shadow != NULL && pair.shadow->edge_count > 0)
 			return pair;

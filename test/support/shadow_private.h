@@ -52,6 +52,7 @@ struct shadow_pair {
 #define SHADOW_SCOPES 4
 #define SHADOW_FIXED_ROOTS (SHADOW_HANDLES + SHADOW_RANGE + SHADOW_VISITED)
 #define SHADOW_LARGE_ROOT SHADOW_HANDLES /* root range slot 0: large objects, one at a time */
+#define SHADOW_LARGE_LENGTH 100000	 /* more elements than any object that is not large */
 #define SHADOW_POSTBOX 64
 #define SHADOW_POSTCARD_DEPTH 6
 
