@@ -153,7 +153,8 @@ static void cycle_record(struct gc_heap *heap)
 	/* Relaxed: statistics. */
 	gc_add_relaxed(&stats->flips, flipped);
 	gc_add_relaxed(&stats->flips_zapped, flipped && cycle->mode == GC_FLIP_ZAP);
-	gc_add_relaxed(&stats->emergency_cycles, cycle->stop_the_world && heap->resolver->concurrent);
+	gc_add_relaxed(&stats->emergency_cycles,
+		       cycle->stop_the_world && heap->resolver->concurrent);
 	gc_add_relaxed(&stats->evacuated_bytes, cycle->evacuated_bytes);
 	gc_add_relaxed(&stats->evacuated_regions, cycle->evacuated_count);
 	gc_add_relaxed(&stats->dirty_pages, cycle->dirty_pages);
@@ -180,7 +181,8 @@ static void cycle_log(const struct gc_heap *heap)
 		cycle->evacuated_count ? modes[cycle->mode] : "no flip", cycle->dirty_pages,
 		cycle->pause_count, (double)cycle->pause_total_ns / 1e3,
 		(double)cycle->pause_max_ns / 1e3,
-		(double)gc_load_relaxed(&heap->trigger_regions) * heap->regions.region_bytes / 1048576.0,
+		(double)gc_load_relaxed(&heap->trigger_regions) * heap->regions.region_bytes /
+			1048576.0,
 		(double)heap->config.heap_max_bytes / 1048576.0);
 }
 

@@ -74,10 +74,11 @@ static enum plx_status choose_sizes(struct plx_heap_config *config, struct plx_e
 		return rt_error(error, PLX_ERROR_OPTION,
 				"GC_HEAP_MAX must be between 4M and 16T, not %lu bytes",
 				config->heap_max_bytes);
-	if (region && (region < GC_KIB(64) || region > GC_MIB(2) || region & (region - 1) ||
-		       region < page))
+	if (region &&
+	    (region < GC_KIB(64) || region > GC_MIB(2) || region & (region - 1) || region < page))
 		return rt_error(error, PLX_ERROR_OPTION,
-				"GC_REGION_BYTES must be a power of two from 64K to 2M, not %lu", region);
+				"GC_REGION_BYTES must be a power of two from 64K to 2M, not %lu",
+				region);
 	if (config->tlab_bytes > GC_MIB(1) || config->compact_budget_percent > 100)
 		return rt_error(error, PLX_ERROR_OPTION,
 				"GC_TLAB_BYTES is at most 1M and GC_COMPACT_BUDGET at most 100");
@@ -91,17 +92,19 @@ static enum plx_status choose_demand(const struct plx_heap_config *config, enum 
 	*plan = (enum plx_plan)config->plan;
 	if (config->use_uffd_minor == 1) {
 		if (*plan != PLX_PLAN_AUTO && *plan != PLX_PLAN_MINOR)
-			return rt_error(error, PLX_ERROR_OPTION,
-					"GC_USE_UFFD_MINOR=1 demands the minor plan, but GC_PLAN=%s; unset "
-					"one of them",
-					plx_plan_name(*plan));
+			return rt_error(
+				error, PLX_ERROR_OPTION,
+				"GC_USE_UFFD_MINOR=1 demands the minor plan, but GC_PLAN=%s; unset "
+				"one of them",
+				plx_plan_name(*plan));
 		*plan = PLX_PLAN_MINOR;
 	}
 	if (config->use_uffd_minor == 0) {
 		if (*plan == PLX_PLAN_MINOR)
-			return rt_error(error, PLX_ERROR_OPTION,
-					"GC_USE_UFFD_MINOR=0 forbids the minor plan, but GC_PLAN=minor; "
-					"unset one of them");
+			return rt_error(
+				error, PLX_ERROR_OPTION,
+				"GC_USE_UFFD_MINOR=0 forbids the minor plan, but GC_PLAN=minor; "
+				"unset one of them");
 		if (*plan == PLX_PLAN_AUTO)
 			*plan = PLX_PLAN_COPY;
 	}

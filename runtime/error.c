@@ -23,9 +23,12 @@ enum plx_status rt_error(struct plx_error *error, enum plx_status status, const 
 const char *plx_status_name(enum plx_status status)
 {
 	static const char *const names[] = {
-		[PLX_OK] = "ok",	     [PLX_ERROR_OPTION] = "option",
-		[PLX_ERROR_CAPABILITY] = "capability", [PLX_ERROR_MEMORY] = "memory",
-		[PLX_ERROR_SYSTEM] = "system", [PLX_ERROR_MISUSE] = "misuse",
+		[PLX_OK] = "ok",
+		[PLX_ERROR_OPTION] = "option",
+		[PLX_ERROR_CAPABILITY] = "capability",
+		[PLX_ERROR_MEMORY] = "memory",
+		[PLX_ERROR_SYSTEM] = "system",
+		[PLX_ERROR_MISUSE] = "misuse",
 		[PLX_ERROR_LIMIT] = "limit",
 	};
 
@@ -34,7 +37,8 @@ const char *plx_status_name(enum plx_status status)
 
 const char *plx_version(void)
 {
-	return STRING(PLX_VERSION_MAJOR) "." STRING(PLX_VERSION_MINOR) "." STRING(PLX_VERSION_PATCH);
+	return STRING(PLX_VERSION_MAJOR) "." STRING(PLX_VERSION_MINOR) "." STRING(
+		PLX_VERSION_PATCH);
 }
 
 const char *plx_plan_name(enum plx_plan plan)

@@ -36,7 +36,7 @@ static bool fault_drain(struct plx_heap *heap, char *scratch)
 static bool fault_may_spin(struct plx_heap *heap)
 {
 	return gc_load_acquire(&heap->gc.armed) && heap->gc.config.spin_us && /* [MO-ARMED] */
-	       gc_load_relaxed(&heap->attached) < heap->gc.cpus; /* a hint */
+	       gc_load_relaxed(&heap->attached) < heap->gc.cpus;	      /* a hint */
 }
 
 static void fault_spin(struct plx_heap *heap, char *scratch)

@@ -24,7 +24,8 @@ void rt_handles_init(struct plx_heap *heap)
 
 void rt_handles_destroy(struct plx_heap *heap)
 {
-	gc_meta_free(heap->handles.pages, heap->handles.page_capacity * sizeof(struct plx_handle *));
+	gc_meta_free(heap->handles.pages,
+		     heap->handles.page_capacity * sizeof(struct plx_handle *));
 	pthread_mutex_destroy(&heap->handles.lock);
 }
 

@@ -22,7 +22,8 @@ static const struct plx_layout *layout_add(struct plx_heap *heap, const struct g
 	pthread_mutex_unlock(&heap->gc.types_lock);
 	if (!added) {
 		rt_error(error, PLX_ERROR_LIMIT,
-			 "no room for another layout: at most %u, or no memory for its bitmap", GC_TYPE_MAX);
+			 "no room for another layout: at most %u, or no memory for its bitmap",
+			 GC_TYPE_MAX);
 		return NULL;
 	}
 	return &added->pub;
@@ -32,17 +33,19 @@ static bool layout_fixed_part_is_sane(size_t bytes, const size_t *offsets, size_
 				      struct plx_error *error)
 {
 	if (bytes < sizeof(struct plx_header) || bytes > UINT32_MAX / 2) {
-		rt_error(error, PLX_ERROR_MISUSE,
-			 "an object has at least its %zu-byte header and at most 2 GiB of fixed part, not "
-			 "%zu bytes",
-			 sizeof(struct plx_header), bytes);
+		rt_error(
+			error, PLX_ERROR_MISUSE,
+			"an object has at least its %zu-byte header and at most 2 GiB of fixed part, not "
+			"%zu bytes",
+			sizeof(struct plx_header), bytes);
 		return false;
 	}
 	if (!layout_offsets_fit(offsets, count, bytes)) {
-		rt_error(error, PLX_ERROR_MISUSE,
-			 "reference offsets must be multiples of %zu, behind the header and inside the "
-			 "object's %zu bytes",
-			 sizeof(void *), bytes);
+		rt_error(
+			error, PLX_ERROR_MISUSE,
+			"reference offsets must be multiples of %zu, behind the header and inside the "
+			"object's %zu bytes",
+			sizeof(void *), bytes);
 		return false;
 	}
 	return true;
@@ -62,9 +65,9 @@ const struct plx_layout *plx_layout_fixed(struct plx_heap *heap, size_t object_b
 }
 
 const struct plx_layout *plx_layout_trailing(struct plx_heap *heap, size_t fixed_bytes,
-					     const size_t *reference_offsets, size_t reference_count,
-					     size_t element_bytes, bool element_is_reference,
-					     struct plx_error *error)
+					     const size_t *reference_offsets,
+					     size_t reference_count, size_t element_bytes,
+					     bool element_is_reference, struct plx_error *error)
 {
 	struct gc_type type = {.kind = GC_TYPE_PLAIN, .elements_are_slots = element_is_reference};
 	bool slots = reference_count || element_is_reference;
@@ -74,10 +77,11 @@ const struct plx_layout *plx_layout_trailing(struct plx_heap *heap, size_t fixed
 	if (element_bytes == 0 || element_bytes > UINT32_MAX / 2 ||
 	    (element_is_reference &&
 	     (element_bytes != sizeof(void *) || fixed_bytes % sizeof(void *) != 0))) {
-		rt_error(error, PLX_ERROR_MISUSE,
-			 "elements have at least 1 byte; reference elements have %zu and start aligned to "
-			 "as much",
-			 sizeof(void *));
+		rt_error(
+			error, PLX_ERROR_MISUSE,
+			"elements have at least 1 byte; reference elements have %zu and start aligned to "
+			"as much",
+			sizeof(void *));
 		return NULL;
 	}
 	type.pub.fixed_bytes = (uint32_t)fixed_bytes;
@@ -88,7 +92,8 @@ const struct plx_layout *plx_layout_trailing(struct plx_heap *heap, size_t fixed
 
 const struct plx_layout *plx_layout_references(struct plx_heap *heap, struct plx_error *error)
 {
-	return plx_layout_trailing(heap, sizeof(struct plx_header), NULL, 0, sizeof(void *), true, error);
+	return plx_layout_trailing(heap, sizeof(struct plx_header), NULL, 0, sizeof(void *), true,
+				   error);
 }
 
 const struct plx_layout *plx_layout_bytes(struct plx_heap *heap, struct plx_error *error)
@@ -100,10 +105,12 @@ const struct plx_layout *plx_layout_custom(struct plx_heap *heap, plx_layout_siz
 					   plx_layout_trace trace, void *context,
 					   struct plx_error *error)
 {
-	struct gc_type type = {.kind = GC_TYPE_CUSTOM, .size = size, .trace = trace, .context = context};
+	struct gc_type type = {
+		.kind = GC_TYPE_CUSTOM, .size = size, .trace = trace, .context = context};
 
 	if (!size || !trace) {
-		rt_error(error, PLX_ERROR_MISUSE, "a custom layout needs both a size and a trace callback");
+		rt_error(error, PLX_ERROR_MISUSE,
+			 "a custom layout needs both a size and a trace callback");
 		return NULL;
 	}
 	type.pub.space = PLX_SPACE_OBJECTS;

@@ -58,7 +58,8 @@ enum plx_status plx_root_range_add(struct plx_thread *thread, void *slots, size_
 	if (room)
 		roots->ranges[roots->range_count++] = (struct rt_root_range){slots, count};
 	pthread_mutex_unlock(&roots->lock);
-	return room ? PLX_OK : rt_error(error, PLX_ERROR_MEMORY, "no memory for another root range");
+	return room ? PLX_OK
+		    : rt_error(error, PLX_ERROR_MEMORY, "no memory for another root range");
 }
 
 enum plx_status plx_root_range_remove(struct plx_thread *thread, void *slots)
@@ -87,9 +88,11 @@ enum plx_status plx_root_visitor_add(struct plx_thread *thread, plx_root_visitor
 	room = root_list_grow((void **)&roots->visitors, roots->visitor_count,
 			      &roots->visitor_capacity, sizeof(*roots->visitors));
 	if (room)
-		roots->visitors[roots->visitor_count++] = (struct rt_root_visitor){visitor, context};
+		roots->visitors[roots->visitor_count++] =
+			(struct rt_root_visitor){visitor, context};
 	pthread_mutex_unlock(&roots->lock);
-	return room ? PLX_OK : rt_error(error, PLX_ERROR_MEMORY, "no memory for another root visitor");
+	return room ? PLX_OK
+		    : rt_error(error, PLX_ERROR_MEMORY, "no memory for another root visitor");
 }
 
 enum plx_status plx_root_visitor_remove(struct plx_thread *thread, plx_root_visitor visitor,

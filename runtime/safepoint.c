@@ -13,7 +13,7 @@
 #include "gc/os/sys.h"
 #include "runtime/world.h"
 
-#define SPIN_STOP_NS 50000   /* collector, for mutators to arrive */
+#define SPIN_STOP_NS 50000    /* collector, for mutators to arrive */
 #define SPIN_RESUME_NS 100000 /* mutators, for the pause to end */
 
 static void futex_wait(uint32_t *word, uint32_t value)

@@ -25,7 +25,7 @@
 
 static pthread_mutex_t signal_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct plx_heap *signal_heaps[SIGNAL_HEAPS_MAX]; /* atomic */
-static uint32_t signal_heap_count;			 /* under signal_lock */
+static uint32_t signal_heap_count;			/* under signal_lock */
 static struct sigaction signal_earlier;
 static __thread uint32_t signal_unarmed_tries;
 
@@ -62,10 +62,11 @@ static void signal_check_unarmed(const struct plx_heap *heap, const void *addres
 		signal_unarmed_tries = 0;
 		return;
 	}
-	GC_REQUIRE(++signal_unarmed_tries < SIGNAL_UNARMED_TRIES,
-		   "SIGBUS at %p of the heap outside of a collection: the kernel has no memory for the "
-		   "page (cgroup or tmpfs limit?); lower GC_HEAP_MAX",
-		   address);
+	GC_REQUIRE(
+		++signal_unarmed_tries < SIGNAL_UNARMED_TRIES,
+		"SIGBUS at %p of the heap outside of a collection: the kernel has no memory for the "
+		"page (cgroup or tmpfs limit?); lower GC_HEAP_MAX",
+		address);
 }
 
 static void signal_handle(int number, siginfo_t *info, void *context)
@@ -115,7 +116,7 @@ int rt_signal_add(struct plx_heap *heap)
 	if (signal_heap_count < SIGNAL_HEAPS_MAX)
 		error = signal_heap_count == 0 ? signal_install() : 0;
 	for (int i = 0; error == 0 && i < SIGNAL_HEAPS_MAX; i++)
-		if (!gc_load_acquire(&signal_heaps[i])) { /* [MO-SIGHEAP] */
+		if (!gc_load_acquire(&signal_heaps[i])) {	  /* [MO-SIGHEAP] */
 			gc_store_release(&signal_heaps[i], heap); /* [MO-SIGHEAP] */
 			signal_heap_count++;
 			break;
@@ -128,7 +129,7 @@ void rt_signal_remove(struct plx_heap *heap)
 {
 	pthread_mutex_lock(&signal_lock);
 	for (int i = 0; i < SIGNAL_HEAPS_MAX; i++)
-		if (gc_load_acquire(&signal_heaps[i]) == heap) { /* [MO-SIGHEAP] */
+		if (gc_load_acquire(&signal_heaps[i]) == heap) {  /* [MO-SIGHEAP] */
 			gc_store_release(&signal_heaps[i], NULL); /* [MO-SIGHEAP] */
 			if (--signal_heap_count == 0)
 				signal_uninstall();

@@ -70,7 +70,8 @@ enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **int
 	if (twice) {
 		rt_signal_stack_remove(thread);
 		gc_meta_free(thread, sizeof(*thread));
-		return rt_error(error, PLX_ERROR_MISUSE, "this thread is attached to the heap already");
+		return rt_error(error, PLX_ERROR_MISUSE,
+				"this thread is attached to the heap already");
 	}
 	*into = &thread->gc.pub;
 	return PLX_OK;

@@ -12,10 +12,10 @@ __attribute__((noreturn, cold, format(printf, 1, 2))) void gc_fatal(const char *
 /* How gc_fatal prints a backtrace; set by the runtime, which has the unwinder. */
 extern void (*gc_fatal_backtrace)(void);
 
-#define GC_REQUIRE(condition, ...)                       \
-	do {                                             \
-		if (__builtin_expect(!(condition), 0))   \
-			gc_fatal(__VA_ARGS__);           \
+#define GC_REQUIRE(condition, ...)                     \
+	do {                                           \
+		if (__builtin_expect(!(condition), 0)) \
+			gc_fatal(__VA_ARGS__);         \
 	} while (0)
 
 #ifdef PLX_DEBUG

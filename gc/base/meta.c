@@ -56,7 +56,8 @@ void *gc_meta_resize(void *block, size_t old_bytes, size_t new_bytes)
 		return gc_meta_alloc(new_bytes);
 	bigger = plx_je_rallocx(block, new_bytes, meta_flags | MALLOCX_TCACHE_NONE);
 	if (bigger)
-		gc_add_relaxed(&meta_reserved_bytes, new_bytes - old_bytes); /* relaxed: a statistic */
+		gc_add_relaxed(&meta_reserved_bytes,
+			       new_bytes - old_bytes); /* relaxed: a statistic */
 	return bigger;
 }
 

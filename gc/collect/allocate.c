@@ -76,7 +76,8 @@ static void region_blacken(struct gc_heap *heap, uint32_t first, uint32_t count)
 static bool current_region_replace_locked(struct gc_heap *heap, enum gc_range range)
 {
 	uint32_t old = heap->current[range];
-	uint32_t taken = gc_region_take_locked(&heap->regions, range, GC_REGION_SMALL, GC_FOR_MUTATOR);
+	uint32_t taken =
+		gc_region_take_locked(&heap->regions, range, GC_REGION_SMALL, GC_FOR_MUTATOR);
 
 	if (taken == GC_REGION_NONE)
 		return false;
@@ -166,8 +167,8 @@ void *gc_large_alloc(struct gc_heap *heap, struct gc_mutator *mutator, const str
 		     uint64_t header, uint64_t bytes)
 {
 	struct gc_regions *regions = &heap->regions;
-	enum gc_range range =
-		type->pub.space == PLX_SPACE_LEAVES ? GC_RANGE_LEAVES : GC_RANGE_OBJECTS;
+	enum gc_range range = type->pub.space == PLX_SPACE_LEAVES ? GC_RANGE_LEAVES
+								  : GC_RANGE_OBJECTS;
 	uint64_t run = gc_round_up(bytes, regions->region_bytes) >> regions->region_shift;
 	struct gc_haddr object;
 	uint32_t head;

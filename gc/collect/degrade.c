@@ -10,19 +10,21 @@
 
 static const char *const degrade_texts[] = {
 	[GC_DEGRADE_DETACH] = "mremap could not detach the heap; objects moved inside the pause",
-	[GC_DEGRADE_REGISTER] = "the heap could not be registered with userfaultfd; objects moved inside "
-				"the pause",
+	[GC_DEGRADE_REGISTER] =
+		"the heap could not be registered with userfaultfd; objects moved inside "
+		"the pause",
 	[GC_DEGRADE_ATTACH] = "mremap could not move pages back; they are attached one by one",
 	[GC_DEGRADE_UNREGISTER] = "userfaultfd could not be unregistered at the first try",
-	[GC_DEGRADE_TARGET] = "a target of the compaction could not be made ready; less was moved, or "
-			      "inside the pause",
+	[GC_DEGRADE_TARGET] =
+		"a target of the compaction could not be made ready; less was moved, or "
+		"inside the pause",
 };
 
 void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error)
 {
 	uint32_t bit = 1u << what;
 
-	gc_add_relaxed(&heap->stats.degraded, 1);	 /* a statistic */
+	gc_add_relaxed(&heap->stats.degraded, 1);	    /* a statistic */
 	if (gc_or_relaxed(&heap->degrade_notes, bit) & bit) /* relaxed: only who prints */
 		return;
 	fprintf(stderr, "parallax: %s (%s)\n", degrade_texts[what], strerror(-error));

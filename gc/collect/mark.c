@@ -82,7 +82,7 @@ static void mark_push(struct gc_heap *heap, uintptr_t object)
 		size_t old = mark->capacity * sizeof(uintptr_t);
 		uintptr_t *bigger = gc_meta_resize(mark->stack, old, 2 * old);
 
-		if (!bigger) { /* [M-4] */
+		if (!bigger) {					     /* [M-4] */
 			gc_store_release(&heap->mark_overflowed, 1); /* [MO-SATB] */
 			return;
 		}
@@ -136,8 +136,8 @@ static void mark_large_custom(struct gc_heap *heap, uintptr_t object, uint64_t b
 	if (bytes <= heap->large_bytes)
 		return;
 	for (uint64_t at = 0; at < bytes; at += heap->view.page_bytes)
-		gc_page_add_flags(&heap->pages,
-				  gc_heap_page(heap, (struct gc_haddr){object + at}), GC_PAGE_ANY);
+		gc_page_add_flags(&heap->pages, gc_heap_page(heap, (struct gc_haddr){object + at}),
+				  GC_PAGE_ANY);
 }
 
 static void mark_scan(struct gc_heap *heap, uintptr_t object, bool count)
@@ -244,7 +244,8 @@ static void mark_each_region(struct gc_heap *heap, bool count)
 			const struct gc_region *region = &heap->regions.table[r];
 			bool black = gc_load_relaxed(&heap->regions.bits[r]) & GC_REGION_BLACK;
 
-			if ((region->kind != GC_REGION_SMALL && region->kind != GC_REGION_LARGE) || black)
+			if ((region->kind != GC_REGION_SMALL && region->kind != GC_REGION_LARGE) ||
+			    black)
 				continue;
 			if (count)
 				heap->regions.table[r].live_bytes = 0;
@@ -259,7 +260,8 @@ void gc_mark_drain(struct gc_heap *heap)
 	do {
 		mark_drain_stack(heap);
 		if (gc_load_acquire(&heap->mark_overflowed)) { /* [MO-SATB] [M-4] */
-			gc_store_relaxed(&heap->mark_overflowed, 0); /* set again if it happens again */
+			gc_store_relaxed(&heap->mark_overflowed,
+					 0); /* set again if it happens again */
 			heap->mark->recount = true;
 			mark_each_region(heap, false);
 		}
@@ -298,9 +300,11 @@ void gc_mark_root_pages(struct gc_heap *heap)
 
 		if (heap->regions.table[r].kind != GC_REGION_ROOTS)
 			continue;
-		bytes = gc_load_acquire(&heap->regions.table[r].allocated_bytes); /* [MO-ROOTPAGE] */
+		bytes = gc_load_acquire(
+			&heap->regions.table[r].allocated_bytes); /* [MO-ROOTPAGE] */
 		for (uint64_t at = 0; at < bytes; at += sizeof(uintptr_t)) {
-			mark_word(heap, gc_load_relaxed((gc_word *)(start + at))); /* as in mark_slot */
+			mark_word(heap,
+				  gc_load_relaxed((gc_word *)(start + at))); /* as in mark_slot */
 			if (at % 4096 == 0)
 				mark_drain_stack(heap);
 		}

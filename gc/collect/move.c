@@ -10,7 +10,7 @@
 #include "gc/collect/collect.h"
 #include "gc/collect/resolver.h"
 
-#define MOVE_RUN_EXTENTS 16  /* units finish in small runs: 32 MiB */
+#define MOVE_RUN_EXTENTS 16    /* units finish in small runs: 32 MiB */
 #define MOVE_CLEAN_EXTENTS 512 /* clean extents in large ones: 1 GiB */
 
 /* Extents that can move back, gathered so that one call moves many. */
@@ -57,8 +57,8 @@ static void move_unit(struct gc_heap *heap, struct gc_page page)
 {
 	unsigned round = 0;
 
-	if (gc_page_state(&heap->pages, page) == GC_PAGE_DETACHED && heap->resolver->is_unit(heap, page) &&
-	    gc_page_try_claim(&heap->pages, page)) {
+	if (gc_page_state(&heap->pages, page) == GC_PAGE_DETACHED &&
+	    heap->resolver->is_unit(heap, page) && gc_page_try_claim(&heap->pages, page)) {
 		gc_unit_finish_fault(heap, page, heap->scratch);
 		return;
 	}
@@ -87,7 +87,8 @@ static void move_update_extent(struct gc_heap *heap, uint32_t extent)
 
 static bool extent_is_settled(const struct gc_heap *heap, uint32_t extent)
 {
-	uint32_t per_extent = (uint32_t)gc_max(1, heap->view.extent_bytes / heap->regions.region_bytes);
+	uint32_t per_extent =
+		(uint32_t)gc_max(1, heap->view.extent_bytes / heap->regions.region_bytes);
 	struct gc_haddr start =
 		gc_haddr(heap->view.heap + ((uint64_t)extent << heap->view.extent_shift));
 	uint32_t number = gc_region_of(&heap->regions, start);
@@ -124,7 +125,8 @@ static void move_build_targets(struct gc_heap *heap)
 		uint32_t number = heap->cycle.targets[i];
 		struct gc_page first = gc_heap_page(heap, gc_region_start(&heap->regions, number));
 		uint64_t pages = gc_round_up(heap->regions.table[number].allocated_bytes,
-					     heap->view.page_bytes) >> heap->view.page_shift;
+					     heap->view.page_bytes) >>
+				 heap->view.page_shift;
 
 		for (uint64_t k = 0; k < pages; k++)
 			move_unit(heap, (struct gc_page){first.n + (uint32_t)k});
@@ -177,8 +179,8 @@ static void move_attach_targets(struct gc_heap *heap)
 		uint32_t number = heap->cycle.targets[i];
 		struct gc_haddr start = gc_region_start(&heap->regions, number);
 		bool leaf = gc_region_range(&heap->regions, number) == GC_RANGE_LEAVES;
-		bool moves = leaf ? heap->regions.region_bytes >= heap->view.extent_bytes :
-				    heap->cycle.mode != GC_FLIP_ZAP;
+		bool moves = leaf ? heap->regions.region_bytes >= heap->view.extent_bytes
+				  : heap->cycle.mode != GC_FLIP_ZAP;
 
 		if (!moves && (!leaf || heap->cycle.leaves_armed))
 			move_attach_pages(heap, gc_heap_page(heap, start),

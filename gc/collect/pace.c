@@ -24,7 +24,8 @@ bool gc_pace_wants_cycle(struct gc_heap *heap)
 
 	/* Relaxed: a request that comes one TLAB late changes nothing. */
 	if (every && gc_load_relaxed(&heap->allocated_bytes) -
-				     gc_load_relaxed(&heap->allocated_at_cycle_start) >= every)
+				     gc_load_relaxed(&heap->allocated_at_cycle_start) >=
+			     every)
 		return true;
 	return gc_load_relaxed(&heap->regions.used) >= gc_load_relaxed(&heap->trigger_regions);
 }

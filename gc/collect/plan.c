@@ -20,9 +20,9 @@
 struct plan {
 	struct gc_heap *heap;
 	enum gc_range range;
-	uint32_t target, spare;		/* region numbers or GC_REGION_NONE */
-	struct gc_haddr cursor, end;	/* in the current target */
-	uint32_t last_evacuated;	/* tail of the chain */
+	uint32_t target, spare;	     /* region numbers or GC_REGION_NONE */
+	struct gc_haddr cursor, end; /* in the current target */
+	uint32_t last_evacuated;     /* tail of the chain */
 	uint64_t budget_bytes;
 };
 
@@ -64,7 +64,8 @@ static uint32_t plan_take_target(struct plan *plan)
 		return GC_REGION_NONE;
 	}
 	regions->table[number].fresh = false;
-	gc_store_relaxed(&regions->bits[number], GC_REGION_TARGET); /* nobody reaches it yet */
+	gc_store_relaxed(&regions->bits[number],
+			 GC_REGION_TARGET); /* nobody reaches it yet */
 	memset(&heap->target_source[gc_heap_page(heap, start).n], 0,
 	       gc_heap_pages_per_region(heap) * sizeof(uintptr_t));
 	heap->cycle.targets[heap->cycle.target_count++] = number;

@@ -75,7 +75,8 @@ static void reattach_without_moving(struct gc_heap *heap, struct gc_haddr start,
 }
 
 /* The part of a range that was ever used: the rest moves too, but has no pages. */
-static uint64_t reattach_used_bytes(const struct gc_heap *heap, struct gc_haddr start, uint64_t bytes)
+static uint64_t reattach_used_bytes(const struct gc_heap *heap, struct gc_haddr start,
+				    uint64_t bytes)
 {
 	enum gc_range which = gc_region_range(&heap->regions, gc_region_of(&heap->regions, start));
 	const struct gc_region_range *range = &heap->regions.ranges[which];
@@ -95,7 +96,8 @@ static void reattach_run(struct gc_heap *heap, uint32_t first, uint32_t count)
 		gc_degrade_note(heap, GC_DEGRADE_ATTACH, error);
 		reattach_without_moving(heap, start, bytes);
 	}
-	gc_add_relaxed(&heap->stats.moved_back_bytes, reattach_used_bytes(heap, start, bytes)); /* statistic */
+	gc_add_relaxed(&heap->stats.moved_back_bytes,
+		       reattach_used_bytes(heap, start, bytes)); /* statistic */
 	for (uint32_t i = 0; i < count; i++)
 		gc_extent_end(&heap->extents, first + i, true);
 }

@@ -55,7 +55,8 @@ static int copy_publish(struct gc_heap *heap, struct gc_page page, const char *b
 	if (built == (const char *)start.at)
 		return 0;
 	error = gc_uffd_copy(&heap->uffd, (void *)start.at, built, heap->view.page_bytes, &copied);
-	gc_add_relaxed(&heap->stats.copied_pages, copied >> heap->view.page_shift); /* a statistic */
+	gc_add_relaxed(&heap->stats.copied_pages,
+		       copied >> heap->view.page_shift); /* a statistic */
 	return error;
 }
 

@@ -36,7 +36,8 @@ static int minor_attach(struct gc_heap *heap, struct gc_page first, uint64_t pag
 	int error = gc_uffd_continue(&heap->uffd, (void *)start.at, pages << heap->view.page_shift,
 				     &mapped);
 
-	gc_add_relaxed(&heap->stats.continued_pages, mapped >> heap->view.page_shift); /* statistic */
+	gc_add_relaxed(&heap->stats.continued_pages,
+		       mapped >> heap->view.page_shift); /* statistic */
 	/* A hole: a page nobody ever wrote. It reads as zero and does not trap: let it be retried. */
 	if (error == -EFAULT)
 		return gc_uffd_wake(&heap->uffd, (void *)start.at, pages << heap->view.page_shift);

@@ -79,9 +79,11 @@ void gc_sweep(struct gc_heap *heap)
 		for (uint32_t r = range->first; r < range->first + range->high_water; r++) {
 			pthread_mutex_lock(&regions->lock);
 			if (sweep_is_dead(heap, r)) {
-				uint32_t run = regions->table[r].kind == GC_REGION_LARGE ?
-						       regions->table[r].run : 1;
-				struct gc_page page = gc_heap_page(heap, gc_region_start(regions, r));
+				uint32_t run = regions->table[r].kind == GC_REGION_LARGE
+						       ? regions->table[r].run
+						       : 1;
+				struct gc_page page =
+					gc_heap_page(heap, gc_region_start(regions, r));
 
 				memset(&heap->pages.flags[page.n], 0, (uint64_t)run * pages);
 				gc_region_free_locked(regions, r);

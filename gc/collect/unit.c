@@ -64,7 +64,8 @@ static inline void unit_batch_add(struct unit_batch *batch, gc_word *slot)
 	const struct gc_heap *heap = batch->heap;
 	uintptr_t word = *slot;
 
-	if (!gc_heap_contains(heap, word) || !(gc_heap_region_bits(heap, word) & GC_REGION_EVACUATED))
+	if (!gc_heap_contains(heap, word) ||
+	    !(gc_heap_region_bits(heap, word) & GC_REGION_EVACUATED))
 		return;
 	__builtin_prefetch(gc_forward_entry(&heap->forward, (struct gc_haddr){word}));
 	batch->slots[batch->count++] = slot;

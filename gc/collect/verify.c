@@ -37,15 +37,16 @@ static void verify_header(struct verify *verify, uintptr_t object, uintptr_t slo
 		   verify->object, object, header);
 	bytes = gc_type_size(gc_type_of(&heap->types, header), header);
 	offset = object - gc_region_start(&heap->regions, number).at;
-	GC_REQUIRE(region->kind == GC_REGION_LARGE ? offset == 0 && header == region->header :
-						     offset + bytes <= region->allocated_bytes,
+	GC_REQUIRE(region->kind == GC_REGION_LARGE ? offset == 0 && header == region->header
+						   : offset + bytes <= region->allocated_bytes,
 		   "verify [VF-1]: object %#lx of %lu bytes does not fit region %u", object, bytes,
 		   number);
 	if (verify->marking_done)
-		GC_REQUIRE(gc_load_relaxed(&heap->regions.bits[number]) & GC_REGION_BLACK ||
-				   gc_markbits_test(&heap->markbits, (struct gc_haddr){object}),
-			   "verify [VF-2]: slot %#lx of object %#lx: %#lx is reachable but unmarked",
-			   slot, verify->object, object);
+		GC_REQUIRE(
+			gc_load_relaxed(&heap->regions.bits[number]) & GC_REGION_BLACK ||
+				gc_markbits_test(&heap->markbits, (struct gc_haddr){object}),
+			"verify [VF-2]: slot %#lx of object %#lx: %#lx is reachable but unmarked",
+			slot, verify->object, object);
 }
 
 static void verify_reference(struct verify *verify, uintptr_t word, uintptr_t slot)
@@ -81,8 +82,8 @@ static void verify_drain(struct verify *verify)
 		uint64_t header = gc_header_at((const char *)object);
 
 		verify->object = object;
-		gc_type_slots(gc_type_of(&verify->heap->types, header), (const char *)object, header, 0,
-			      UINT64_MAX, verify_slot, verify);
+		gc_type_slots(gc_type_of(&verify->heap->types, header), (const char *)object,
+			      header, 0, UINT64_MAX, verify_slot, verify);
 	}
 	verify->object = 0;
 }

@@ -21,7 +21,8 @@ struct gc_extents {
 	uint32_t count;
 };
 
-static inline enum gc_extent_state gc_extent_state(const struct gc_extents *extents, uint32_t extent)
+static inline enum gc_extent_state gc_extent_state(const struct gc_extents *extents,
+						   uint32_t extent)
 {
 	return gc_load_acquire(&extents->states[extent]); /* [MO-EXTENT] */
 }

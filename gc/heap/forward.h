@@ -16,7 +16,7 @@
 #define GC_FORWARD_SHIFT 9 /* 64 granules */
 
 struct gc_forward_entry {
-	uint64_t live;	 /* bit i: granule i of these 512 bytes belongs to a live object */
+	uint64_t live;	  /* bit i: granule i of these 512 bytes belongs to a live object */
 	uintptr_t target; /* heap-view address where the first live granule goes */
 };
 
@@ -38,8 +38,8 @@ static inline struct gc_haddr gc_forward_address(const struct gc_forward *forwar
 	uint64_t granule = (old.at - forward->base) >> GC_GRANULE_SHIFT & 63;
 	uint64_t before = entry->live & ((UINT64_C(1) << granule) - 1);
 
-	return (struct gc_haddr){entry->target + ((uint64_t)__builtin_popcountll(before)
-						  << GC_GRANULE_SHIFT)};
+	return (struct gc_haddr){entry->target +
+				 ((uint64_t)__builtin_popcountll(before) << GC_GRANULE_SHIFT)};
 }
 
 #endif

@@ -75,7 +75,8 @@ int gc_heap_create(struct gc_heap *heap, enum gc_backing backing, const char **s
 	for (int range = 0; range < GC_RANGE_COUNT; range++)
 		heap->current[range] = GC_REGION_NONE;
 	*step = "allocating side tables";
-	error = gc_regions_create(&heap->regions, &heap->view, heap_region_bytes(&heap->config), max);
+	error = gc_regions_create(&heap->regions, &heap->view, heap_region_bytes(&heap->config),
+				  max);
 	heap->large_bytes = heap->regions.region_bytes / 2;
 	if (error == 0 && !heap_create_tables(heap))
 		error = -ENOMEM;

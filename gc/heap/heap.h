@@ -53,8 +53,8 @@ typedef void (*gc_root_visit)(struct gc_heap *heap, uintptr_t *slot, void *conte
 struct gc_world {
 	void (*stop)(struct gc_heap *heap);
 	void (*resume)(struct gc_heap *heap);
-	void (*each_mutator)(struct gc_heap *heap, void (*visit)(struct gc_heap *heap,
-								  struct gc_mutator *mutator));
+	void (*each_mutator)(struct gc_heap *heap,
+			     void (*visit)(struct gc_heap *heap, struct gc_mutator *mutator));
 	void (*each_root)(struct gc_heap *heap, gc_root_visit visit, void *context);
 	/* Pages were taken away (in the pause) or are all back: faults begin or end. */
 	void (*armed)(struct gc_heap *heap, bool armed);
@@ -77,11 +77,11 @@ struct gc_cycle {
 	const char *cause;
 	bool stop_the_world; /* everything in one pause: emergency, or the stw plan */
 	enum gc_flip_mode mode;
-	ptrdiff_t object_delta; /* where the object range is readable while moving */
+	ptrdiff_t object_delta;	   /* where the object range is readable while moving */
 	uint8_t evacuated_classes; /* page flags that matter: union of the chosen regions' classes */
 	uint64_t detach_bytes;	   /* prefix of the object range that the flip takes away */
 	bool leaves_armed;	   /* leaf targets are detached and registered */
-	uint32_t dirty_run_count;  /* runs of dirty pages; more than GC_DIRTY_RUNS_MAX: not listed */
+	uint32_t dirty_run_count; /* runs of dirty pages; more than GC_DIRTY_RUNS_MAX: not listed */
 	struct gc_dirty_run {
 		uint32_t first, count;
 	} dirty_runs[GC_DIRTY_RUNS_MAX];
@@ -128,11 +128,11 @@ struct gc_heap {
 
 	/* Atomic. */
 	enum gc_phase phase;
-	uint32_t armed;		    /* a range is registered with userfaultfd now */
-	uint32_t mark_overflowed;   /* an object was marked but could not be queued */
+	uint32_t armed;		  /* a range is registered with userfaultfd now */
+	uint32_t mark_overflowed; /* an object was marked but could not be queued */
 	struct gc_late_dirty late;
-	uint32_t trigger_regions;   /* regions in use at which the next cycle starts */
-	uint32_t degrade_notes;	    /* bits: which refusals were reported already */
+	uint32_t trigger_regions; /* regions in use at which the next cycle starts */
+	uint32_t degrade_notes;	  /* bits: which refusals were reported already */
 
 	/* Under satb_lock. */
 	pthread_mutex_t satb_lock;

@@ -47,17 +47,48 @@ static inline enum gc_page_state gc_page_state(const struct gc_pages *pages, str
 	return gc_load_acquire(&pages->states[page.n]); /* [MO-READY] */
 }
 
-/* Before the flip, or when a free region becomes the target of an evacuation. */
+/* The diagram above as a table: to which states a state may change. */
+static inline bool gc_page_edge_exists(enum gc_page_state from, enum gc_page_state to)
+{
+	static const uint8_t edges[] = {
+		[GC_PAGE_ATTACHED] = 1 << GC_PAGE_DETACHED,
+		[GC_PAGE_DETACHED] = 1 << GC_PAGE_CLAIMED | 1 << GC_PAGE_ATTACHED,
+		[GC_PAGE_CLAIMED] = 1 << GC_PAGE_READY,
+		[GC_PAGE_READY] = 1 << GC_PAGE_ATTACHED,
+	};
+
+	return edges[from] >> to & 1;
+}
+
+/* Debug builds: a bulk change takes every page along an edge, or leaves it where it is. */
+static inline void gc_pages_check_edges(const struct gc_pages *pages, struct gc_page first,
+					uint64_t count, enum gc_page_state to)
+{
+#ifdef PLX_DEBUG
+	for (uint64_t i = 0; i < count; i++) {
+		enum gc_page_state from =
+			gc_page_state(pages, (struct gc_page){first.n + (uint32_t)i});
+
+		GC_CHECK(PS_1, from == to || gc_page_edge_exists(from, to));
+	}
+#else
+	(void)pages, (void)first, (void)count, (void)to;
+#endif
+}
+
+/* Before the flip, by the cycle. */
 static inline void gc_pages_set_detached(const struct gc_pages *pages, struct gc_page first,
 					 uint64_t count)
 {
+	gc_pages_check_edges(pages, first, count, GC_PAGE_DETACHED);
 	memset(&pages->states[first.n], GC_PAGE_DETACHED, count);
 }
 
-/* At finish, by the cycle, when nothing is armed any more. */
+/* At finish, by the cycle, when nothing is armed any more. [I4]: nobody builds a page by now. */
 static inline void gc_pages_set_attached(const struct gc_pages *pages, struct gc_page first,
 					 uint64_t count)
 {
+	gc_pages_check_edges(pages, first, count, GC_PAGE_ATTACHED);
 	memset(&pages->states[first.n], GC_PAGE_ATTACHED, count);
 }
 

@@ -184,7 +184,8 @@ uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range whi
 		resident += bitmap_test(range->free_resident, i);
 	/* Making room may take resident regions of the run itself: they are empty then, and the
 	 * count of what has to be made only falls behind, so ask again. */
-	while (!(regions->used + regions->resident_free + (run - resident) <= regions->max_regions)) {
+	while (!(regions->used + regions->resident_free + (run - resident) <=
+		 regions->max_regions)) {
 		if (!regions_make_room_locked(regions, run - resident))
 			return GC_REGION_NONE;
 		resident = 0;
@@ -214,7 +215,8 @@ static void region_free_one_locked(struct gc_regions *regions, uint32_t number)
 
 void gc_region_free_locked(struct gc_regions *regions, uint32_t number)
 {
-	uint32_t run = regions->table[number].kind == GC_REGION_LARGE ? regions->table[number].run : 1;
+	uint32_t run = regions->table[number].kind == GC_REGION_LARGE ? regions->table[number].run
+								      : 1;
 
 	for (uint32_t i = 0; i < run; i++)
 		region_free_one_locked(regions, number + i);

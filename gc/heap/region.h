@@ -38,7 +38,7 @@ enum gc_region_bit {
 	GC_REGION_CLASS_HALF = 0x04,
 	GC_REGION_TARGET = 0x20,    /* destination of an evacuation */
 	GC_REGION_EVACUATED = 0x40, /* chosen: its objects move in this cycle */
-	GC_REGION_BLACK = 0x80,     /* allocated since marking began: all of it is live */
+	GC_REGION_BLACK = 0x80,	    /* allocated since marking began: all of it is live */
 };
 
 #define GC_REGION_NONE UINT32_MAX
@@ -46,10 +46,10 @@ enum gc_region_bit {
 struct gc_region {
 	/* Under the lock. */
 	uint8_t kind;
-	bool fresh;   /* its pages read as zero: never written since they were made */
-	bool current; /* mutators still allocate in it */
-	bool young;   /* filled since the last marking */
-	uint32_t run; /* LARGE: regions in the run; LARGE_TAIL: distance to the head */
+	bool fresh;    /* its pages read as zero: never written since they were made */
+	bool current;  /* mutators still allocate in it */
+	bool young;    /* filled since the last marking */
+	uint32_t run;  /* LARGE: regions in the run; LARGE_TAIL: distance to the head */
 	uint32_t next; /* evacuation order of chosen regions */
 	uint64_t allocated_bytes;
 	uint64_t header; /* LARGE: a copy of the object's header word, readable in any phase */
@@ -58,9 +58,9 @@ struct gc_region {
 };
 
 struct gc_region_range {
-	uint32_t first, count;	  /* region numbers of the range */
-	uint32_t high_water;	  /* regions below it (from first) were used at some time */
-	uint64_t *free_resident;  /* bit i: region first+i is free and its pages exist */
+	uint32_t first, count;	 /* region numbers of the range */
+	uint32_t high_water;	 /* regions below it (from first) were used at some time */
+	uint64_t *free_resident; /* bit i: region first+i is free and its pages exist */
 	uint64_t *free_empty;
 };
 

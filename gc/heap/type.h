@@ -18,13 +18,13 @@
 enum gc_type_kind { GC_TYPE_PLAIN, GC_TYPE_CUSTOM };
 
 struct gc_type {
-	struct plx_layout pub;	   /* first: a layout pointer is a type pointer */
+	struct plx_layout pub; /* first: a layout pointer is a type pointer */
 	enum gc_type_kind kind;
-	bool elements_are_slots;   /* the trailing array holds references */
-	uint32_t bitmap_words;	   /* 0: no slot in the fixed part */
-	uint64_t small_bitmap;	   /* bit i: word i of the object is a slot */
-	const uint64_t *bitmap;	   /* small_bitmap, or a block of its own for long fixed parts */
-	plx_layout_size size;	   /* custom types only, as are the next two */
+	bool elements_are_slots; /* the trailing array holds references */
+	uint32_t bitmap_words;	 /* 0: no slot in the fixed part */
+	uint64_t small_bitmap;	 /* bit i: word i of the object is a slot */
+	const uint64_t *bitmap;	 /* small_bitmap, or a block of its own for long fixed parts */
+	plx_layout_size size;	 /* custom types only, as are the next two */
 	plx_layout_trace trace;
 	void *context;
 };
@@ -76,15 +76,17 @@ struct plx_slot_visitor {
 	void *context;
 };
 
-static inline __attribute__((always_inline)) void
-gc_type_bitmap_slots(const struct gc_type *type, uint64_t low, uint64_t high, gc_slot_visit visit,
-		     void *context)
+static inline __attribute__((always_inline)) void gc_type_bitmap_slots(const struct gc_type *type,
+								       uint64_t low, uint64_t high,
+								       gc_slot_visit visit,
+								       void *context)
 {
 	for (uint32_t word = 0; word < type->bitmap_words; word++) {
 		uint64_t bits = type->bitmap[word];
 
 		while (bits) {
-			uint64_t offset = ((uint64_t)word * 64 + (uint64_t)__builtin_ctzll(bits)) * 8;
+			uint64_t offset =
+				((uint64_t)word * 64 + (uint64_t)__builtin_ctzll(bits)) * 8;
 
 			bits &= bits - 1;
 			if (offset >= low && offset < high)
@@ -95,9 +97,10 @@ gc_type_bitmap_slots(const struct gc_type *type, uint64_t low, uint64_t high, gc
 
 /* Visit every slot whose offset lies in [low, high). `object` is where the object can be read
  * whole; only custom types look at it. */
-static inline __attribute__((always_inline)) void
-gc_type_slots(const struct gc_type *type, const char *object, uint64_t header, uint64_t low,
-	      uint64_t high, gc_slot_visit visit, void *context)
+static inline __attribute__((always_inline)) void gc_type_slots(const struct gc_type *type,
+								const char *object, uint64_t header,
+								uint64_t low, uint64_t high,
+								gc_slot_visit visit, void *context)
 {
 	uint64_t length = header >> PLX_HEADER_LENGTH_SHIFT;
 	uint64_t offset, end;

@@ -64,7 +64,8 @@ int gc_view_decommit(const struct gc_view *view, struct gc_haddr start, uint64_t
 
 static inline struct gc_page gc_view_page(const struct gc_view *view, struct gc_haddr address)
 {
-	return (struct gc_page){(uint32_t)((address.at - (uintptr_t)view->heap) >> view->page_shift)};
+	return (struct gc_page){
+		(uint32_t)((address.at - (uintptr_t)view->heap) >> view->page_shift)};
 }
 
 static inline struct gc_haddr gc_view_page_start(const struct gc_view *view, struct gc_page page)

@@ -39,7 +39,7 @@
 
 static void failures_are_negative_errnos(void **state)
 {
-	static const char missing[] = "/nonexistent/parallax";
+	static const char missing[] = "/proc/self/no-such-file";
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	char *page = mmap(NULL, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct pollfd poll_fd = {.fd = -1};

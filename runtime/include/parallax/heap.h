@@ -76,19 +76,19 @@ PLX_EXPORT bool plx_heap_contains(const struct plx_heap *heap, const void *addre
 
 /* Figures since the heap was made. Byte counts are of the moment of the call. */
 struct plx_stats {
-	uint64_t cycles;		 /* finished cycles */
-	uint64_t flips;			 /* cycles that moved something */
-	uint64_t flips_zapped;		 /* of those, by dropping single pages instead of detaching */
-	uint64_t emergency_cycles;	 /* run because allocation failed */
-	uint64_t heap_max_bytes;	 /* the hard limit in force */
-	uint64_t region_bytes;		 /* size of a region */
-	uint64_t used_bytes;		 /* bytes in regions that are not free */
-	uint64_t live_bytes;		 /* found live by the last cycle */
-	uint64_t resident_bytes;	 /* heap pages that exist in memory */
-	uint64_t allocated_bytes;	 /* handed out to mutators, ever */
-	uint64_t metadata_bytes;	 /* the collector's own memory, side tables included */
-	uint64_t evacuated_bytes;	 /* copied to new addresses */
-	uint64_t evacuated_regions;	 /* emptied by copying */
+	uint64_t cycles;	    /* finished cycles */
+	uint64_t flips;		    /* cycles that moved something */
+	uint64_t flips_zapped;	    /* of those, by dropping single pages instead of detaching */
+	uint64_t emergency_cycles;  /* run because allocation failed */
+	uint64_t heap_max_bytes;    /* the hard limit in force */
+	uint64_t region_bytes;	    /* size of a region */
+	uint64_t used_bytes;	    /* bytes in regions that are not free */
+	uint64_t live_bytes;	    /* found live by the last cycle */
+	uint64_t resident_bytes;    /* heap pages that exist in memory */
+	uint64_t allocated_bytes;   /* handed out to mutators, ever */
+	uint64_t metadata_bytes;    /* the collector's own memory, side tables included */
+	uint64_t evacuated_bytes;   /* copied to new addresses */
+	uint64_t evacuated_regions; /* emptied by copying */
 	uint64_t updated_in_place_bytes; /* pages whose references were updated where they lie */
 	uint64_t dirty_pages;		 /* pages that had to be looked at after a flip */
 	uint64_t moved_back_bytes;	 /* attached by moving page tables */
@@ -99,8 +99,8 @@ struct plx_stats {
 	uint64_t stall_ns;		 /* how long they waited, summed over threads */
 	uint64_t pause_ns;		 /* sum of all pauses */
 	uint64_t cycle_ns;		 /* sum of all cycles, concurrent phases included */
-	uint64_t degraded;		 /* times a kernel refusal forced a lesser plan for a cycle */
-	uint64_t returned_bytes;	 /* given back to the kernel, ever */
+	uint64_t degraded;	 /* times a kernel refusal forced a lesser plan for a cycle */
+	uint64_t returned_bytes; /* given back to the kernel, ever */
 };
 
 /* Any thread; takes a short lock. */

@@ -65,9 +65,8 @@ static inline void plx_histogram_record_shared(struct plx_histogram *histogram, 
 	__atomic_fetch_add(&histogram->buckets[plx_histogram_index(value)], 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&histogram->count, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&histogram->sum, value, __ATOMIC_RELAXED);
-	while (value > max &&
-	       !__atomic_compare_exchange_n(&histogram->max, &max, value, true, __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED))
+	while (value > max && !__atomic_compare_exchange_n(&histogram->max, &max, value, true,
+							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 }
 
@@ -82,7 +81,8 @@ static inline void plx_histogram_merge(struct plx_histogram *into, const struct 
 }
 
 /* The smallest recorded value that `fraction` (0 to 1) of all values do not exceed. */
-static inline uint64_t plx_histogram_quantile(const struct plx_histogram *histogram, double fraction)
+static inline uint64_t plx_histogram_quantile(const struct plx_histogram *histogram,
+					      double fraction)
 {
 	uint64_t total = 0, wanted, seen = 0;
 

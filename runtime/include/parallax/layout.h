@@ -27,9 +27,9 @@ enum plx_space { PLX_SPACE_OBJECTS, PLX_SPACE_LEAVES, PLX_SPACE_COUNT };
 
 /* What inline allocation needs. Read it; never write it. */
 struct plx_layout {
-	uint64_t header;	  /* header word of an object of length 0 */
-	uint32_t fixed_bytes;	  /* header and fixed part, a multiple of the granule for fixed layouts */
-	uint32_t element_bytes;	  /* of the trailing array; 0 if there is none */
+	uint64_t header;      /* header word of an object of length 0 */
+	uint32_t fixed_bytes; /* header and fixed part, a multiple of the granule for fixed layouts */
+	uint32_t element_bytes; /* of the trailing array; 0 if there is none */
 	enum plx_space space;
 };
 
@@ -51,9 +51,10 @@ PLX_BEGIN_DECLS
  * size below the header's, an offset that is unaligned or outside of the object, no memory. */
 
 /* Fixed size; `reference_offsets` lists the byte offset of each reference slot. */
-PLX_EXPORT const struct plx_layout *
-plx_layout_fixed(struct plx_heap *heap, size_t object_bytes, const size_t *reference_offsets,
-		 size_t reference_count, struct plx_error *error);
+PLX_EXPORT const struct plx_layout *plx_layout_fixed(struct plx_heap *heap, size_t object_bytes,
+						     const size_t *reference_offsets,
+						     size_t reference_count,
+						     struct plx_error *error);
 
 /* Header, then `length` references. */
 PLX_EXPORT const struct plx_layout *plx_layout_references(struct plx_heap *heap,
