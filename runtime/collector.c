@@ -135,6 +135,7 @@ int rt_collector_start(struct plx_heap *heap)
 {
 	struct rt_collector *collector = &heap->collector;
 	pthread_condattr_t attributes;
+	int error;
 
 	pthread_mutex_init(&collector->lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -146,14 +147,16 @@ int rt_collector_start(struct plx_heap *heap)
 	heap->gc.scratch = gc_meta_alloc(heap->gc.view.page_bytes);
 	if (!heap->gc.mark || !heap->gc.scratch)
 		return -ENOMEM;
-	return gc_sys->thread_create(&collector->thread, collector_main, heap);
+	error = gc_sys->thread_create(&collector->thread, collector_main, heap);
+	collector->started_thread = error >= 0;
+	return error;
 }
 
 void rt_collector_stop(struct plx_heap *heap)
 {
 	struct rt_collector *collector = &heap->collector;
 
-	if (collector->thread) {
+	if (collector->started_thread) {
 		pthread_mutex_lock(&collector->lock);
 		collector->quit = true;
 		pthread_cond_signal(&collector->wake);
@@ -173,5 +176,11 @@ void plx_collect(struct plx_thread *thread)
 
 void plx_heap_collect(struct plx_heap *heap)
 {
-	rt_collector_wait(heap, "asked for", false);
+	struct rt_thread *thread = rt_thread_self(heap);
+
+	/* An attached thread must not make the cycle wait for itself. */
+	if (thread && gc_load_relaxed(&thread->state) == RT_RUNNING) /* its own state */
+		plx_collect(&thread->gc.pub);
+	else
+		rt_collector_wait(heap, "asked for", false);
 }

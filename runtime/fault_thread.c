@@ -24,7 +24,7 @@ static bool fault_drain(struct plx_heap *heap, char *scratch)
 	while (gc_uffd_next_fault(&heap->gc.uffd, &address) == 1) {
 		uint64_t start_ns = gc_clock_ns();
 
-		gc_fault_resolve_fault(&heap->gc, (struct gc_haddr){address}, scratch);
+		gc_fault_serve_fault(&heap->gc, (struct gc_haddr){address}, scratch);
 		plx_histogram_record_shared(&heap->gc.distributions[PLX_DISTRIBUTION_FAULT_NS],
 					    gc_clock_ns() - start_ns);
 		gc_add_relaxed(&heap->gc.stats.faults, 1); /* a statistic */

@@ -13,8 +13,6 @@
 #include "gc/collect/resolver.h"
 #include "runtime/world.h"
 
-uint64_t gc_yield_state;
-
 static enum plx_status heap_configure(struct plx_heap *heap, const struct plx_heap_config *config,
 				      struct plx_error *error)
 {

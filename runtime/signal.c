@@ -27,7 +27,7 @@ static pthread_mutex_t signal_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct plx_heap *signal_heaps[SIGNAL_HEAPS_MAX]; /* atomic */
 static uint32_t signal_heap_count;			/* under signal_lock */
 static struct sigaction signal_earlier;
-static __thread uint32_t signal_unarmed_tries;
+static __thread __attribute__((tls_model("initial-exec"))) uint32_t signal_unarmed_tries;
 
 static struct plx_heap *signal_find(uintptr_t address)
 {

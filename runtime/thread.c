@@ -8,12 +8,25 @@
 #include "gc/collect/collect.h"
 #include "runtime/world.h"
 
-static bool thread_is_attached_locked(const struct plx_heap *heap, pthread_t owner)
+/* What the calling OS thread is attached to: known without a lock, since a thread that is attached
+ * must not wait for threads_lock while a pause waits for the thread. */
+static __thread __attribute__((tls_model("initial-exec"))) struct rt_thread *thread_own;
+
+struct rt_thread *rt_thread_self(const struct plx_heap *heap)
 {
-	for (const struct rt_thread *t = heap->threads; t; t = t->next)
-		if (pthread_equal(t->owner, owner))
-			return true;
-	return false;
+	for (struct rt_thread *t = thread_own; t; t = t->next_of_owner)
+		if (t->gc.pub.heap == heap)
+			return t;
+	return NULL;
+}
+
+static void thread_forget_own(const struct rt_thread *thread)
+{
+	struct rt_thread **link = &thread_own;
+
+	while (*link != thread)
+		link = &(*link)->next_of_owner;
+	*link = thread->next_of_owner;
 }
 
 static uint32_t thread_barrier_of(enum gc_phase phase)
@@ -49,9 +62,11 @@ enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **int
 				  struct plx_error *error)
 {
 	struct rt_thread *thread;
-	bool twice;
 
 	*into = NULL;
+	if (rt_thread_self(heap))
+		return rt_error(error, PLX_ERROR_MISUSE,
+				"this thread is attached to the heap already");
 	thread = gc_meta_alloc(sizeof(*thread));
 	if (!thread)
 		return rt_error(error, PLX_ERROR_MEMORY, "no memory for another thread");
@@ -63,16 +78,10 @@ enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **int
 				"sigaltstack failed; the thread needs a stack for SIGBUS");
 	}
 	pthread_mutex_lock(&heap->threads_lock);
-	twice = thread_is_attached_locked(heap, thread->owner);
-	if (!twice)
-		thread_link_locked(heap, thread);
+	thread_link_locked(heap, thread);
 	pthread_mutex_unlock(&heap->threads_lock);
-	if (twice) {
-		rt_signal_stack_remove(thread);
-		gc_meta_free(thread, sizeof(*thread));
-		return rt_error(error, PLX_ERROR_MISUSE,
-				"this thread is attached to the heap already");
-	}
+	thread->next_of_owner = thread_own;
+	thread_own = thread;
 	*into = &thread->gc.pub;
 	return PLX_OK;
 }
@@ -91,6 +100,7 @@ void plx_thread_detach(struct plx_thread *pub)
 	gc_satb_flush(&heap->gc, &thread->gc);
 	thread_unlink_locked(heap, thread);
 	pthread_mutex_unlock(&heap->threads_lock);
+	thread_forget_own(thread);
 	rt_signal_stack_remove(thread);
 	gc_meta_free(thread->handle_pages,
 		     thread->handle_page_capacity * sizeof(*thread->handle_pages));

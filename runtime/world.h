@@ -35,6 +35,7 @@ struct rt_thread {
 	/* The thread itself: pages of its scoped handles, in order. */
 	struct plx_handle **handle_pages;
 	uint32_t handle_page_count, handle_page_capacity;
+	struct rt_thread *next_of_owner; /* the same OS thread, attached to another heap */
 	/* Under threads_lock. */
 	struct rt_thread *next, *previous;
 };
@@ -67,6 +68,7 @@ struct rt_handles {
 
 struct rt_collector {
 	pthread_t thread;
+	bool started_thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake, done;
 	/* Under lock. */
@@ -119,6 +121,9 @@ extern const struct gc_world rt_world;
 void rt_state_leave(struct rt_thread *thread, enum rt_state state);
 void rt_state_enter(struct rt_thread *thread, enum rt_state waiting_as);
 uint32_t rt_world_running(struct plx_heap *heap);
+
+/* thread.c: the calling OS thread as attached to this heap, or NULL. */
+struct rt_thread *rt_thread_self(const struct plx_heap *heap);
 
 /* handle.c */
 void rt_handles_init(struct plx_heap *heap);

@@ -65,6 +65,9 @@ void gc_finish(struct gc_heap *heap);
 
 /* fault.c: the fault thread or a mutator in its SIGBUS handler. `scratch` is a page of memory. */
 void gc_fault_resolve_fault(struct gc_heap *heap, struct gc_haddr address, char *scratch);
+/* The same for the fault thread, which no safepoint holds back; and finish waiting for it. */
+void gc_fault_serve_fault(struct gc_heap *heap, struct gc_haddr address, char *scratch);
+void gc_fault_wait_out(struct gc_heap *heap);
 
 /* pace.c: mutators and the runtime's collector thread. */
 bool gc_pace_wants_cycle(struct gc_heap *heap);

@@ -10,15 +10,20 @@
 #include "gc/collect/collect.h"
 #include "gc/collect/resolver.h"
 
-/* While armed, any dropped page would trap: so this is tried hard. */
+/* While armed, any dropped page would trap, with nobody to tell it from a page of the next flip: so
+ * the collection does not end before this has succeeded. */
 static void finish_unregister(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes)
 {
-	for (unsigned round = 0; round < 100; gc_backoff(&round)) {
-		int error = gc_uffd_unregister(&heap->uffd, (void *)start.at, bytes);
+	int error = gc_uffd_unregister(&heap->uffd, (void *)start.at, bytes);
+	unsigned round = 0;
 
-		if (error == 0)
-			return;
+	if (error < 0)
 		gc_degrade_note(heap, GC_DEGRADE_UNREGISTER, error);
+	while (error < 0) {
+		GC_REQUIRE(round < 1000000, "userfaultfd cannot be unregistered (errno %d)",
+			   -error);
+		gc_backoff(&round);
+		error = gc_uffd_unregister(&heap->uffd, (void *)start.at, bytes);
 	}
 }
 
@@ -32,7 +37,8 @@ static void finish_disarm(struct gc_heap *heap)
 		if (gc_region_range(&heap->regions, cycle->targets[i]) == GC_RANGE_LEAVES)
 			finish_unregister(heap, gc_region_start(&heap->regions, cycle->targets[i]),
 					  heap->regions.region_bytes);
-	gc_store_release(&heap->armed, 0); /* [MO-ARMED] */
+	gc_store_seq_cst(&heap->armed, 0); /* [MO-ARMED] [MO-FAULT] */
+	gc_fault_wait_out(heap);
 }
 
 /* [V-2] What was built through the alias left entries there; under copy, whole old pages. */

@@ -5,8 +5,8 @@
  * [M-2] An object is scanned by whoever set its mark bit, so it is scanned once.
  * [M-3] While a slot is scanned, the page it lies in is flagged if the slot refers into a candidate
  *       region: this is how the dirty pages come for free.                                   [I1]
- * [M-4] The mark stack may fail to grow: the object is then not queued, and all marked objects are
- *       scanned again. Slow, never wrong.
+ * [M-4] The mark stack may fail to grow: the object is then marked but not queued, and all marked
+ *       objects are scanned again. Slow, never wrong.
  *
  * Marking reads through the heap view, which is attached whole. Who runs here: the cycle's thread,
  * with mutators running, or in a pause. */
@@ -82,7 +82,8 @@ static void mark_push(struct gc_heap *heap, uintptr_t object)
 		size_t old = mark->capacity * sizeof(uintptr_t);
 		uintptr_t *bigger = gc_meta_resize(mark->stack, old, 2 * old);
 
-		if (!bigger) {					     /* [M-4] */
+		if (!bigger) { /* [M-4] */
+			gc_markbits_try_set(&heap->markbits, (struct gc_haddr){object});
 			gc_store_release(&heap->mark_overflowed, 1); /* [MO-SATB] */
 			return;
 		}

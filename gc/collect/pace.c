@@ -15,7 +15,7 @@ static uint32_t pace_limit(const struct gc_heap *heap)
 
 void gc_pace_init(struct gc_heap *heap)
 {
-	gc_store_relaxed(&heap->trigger_regions, pace_limit(heap) * 5 / 8); /* a hint */
+	gc_store_relaxed(&heap->trigger_regions, pace_limit(heap) / 2); /* a hint */
 }
 
 bool gc_pace_wants_cycle(struct gc_heap *heap)
@@ -39,7 +39,7 @@ void gc_pace_after_cycle(struct gc_heap *heap)
 	/* Allocated while the cycle ran, half as much again, and a little for luck. */
 	uint64_t lead = allocated + allocated / 2 + heap->config.heap_max_bytes / 64;
 	uint64_t lead_regions = lead >> heap->regions.region_shift;
-	uint64_t latest = used + room - room / 8, earliest = used + room / 4;
+	uint64_t latest = used + room - room / 8, earliest = used + room / 16;
 	uint64_t trigger = limit > lead_regions ? limit - lead_regions : 0;
 
 	trigger = gc_min(gc_max(trigger, earliest), latest);

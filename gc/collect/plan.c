@@ -297,10 +297,25 @@ static void plan_free_empty_targets(struct gc_heap *heap)
 	pthread_mutex_unlock(&heap->regions.lock);
 }
 
+/* Bytes this cycle may copy. Targets come out of what mutators could allocate from until the cycle
+ * ends, so it takes at most half of that. */
+static uint64_t plan_budget_bytes(const struct gc_heap *heap)
+{
+	const struct gc_regions *regions = &heap->regions;
+	uint64_t budget = heap->config.heap_max_bytes / 100 * heap->config.compact_budget_percent;
+	uint64_t used = gc_load_relaxed(&regions->used); /* moves on anyway */
+	uint64_t free_bytes = (regions->max_regions - gc_min(used, regions->max_regions))
+			      << regions->region_shift;
+
+	if (heap->config.evacuate == 1 || heap->cycle.stop_the_world)
+		return UINT64_MAX;
+	return gc_min(budget, free_bytes / 2);
+}
+
 void gc_plan(struct gc_heap *heap)
 {
 	struct gc_cycle *cycle = &heap->cycle;
-	uint64_t budget = heap->config.heap_max_bytes / 100 * heap->config.compact_budget_percent;
+	uint64_t budget = plan_budget_bytes(heap);
 	struct plan_candidate *candidates = NULL;
 	size_t bytes = heap->regions.ranges[0].count * sizeof(*candidates);
 
@@ -308,8 +323,6 @@ void gc_plan(struct gc_heap *heap)
 	cycle->evacuated_first[GC_RANGE_LEAVES] = GC_REGION_NONE;
 	if (heap->config.evacuate == 2) /* none */
 		return;
-	if (heap->config.evacuate == 1 || cycle->stop_the_world)
-		budget = UINT64_MAX;
 	candidates = gc_meta_alloc(bytes);
 	if (!candidates)
 		return; /* [P-1] */

@@ -135,6 +135,15 @@ static void unit_update_roots(struct unit_batch *batch, char *into)
 		unit_batch_add(batch, (gc_word *)(void *)(into + at));
 }
 
+#define UNIT_LINE_BYTES 64 /* a guess that is right nearly everywhere; wrong, it only costs time */
+
+/* Fetch what is about to be walked: its misses overlap instead of following one another. */
+static inline void unit_prefetch(const char *from, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += UNIT_LINE_BYTES)
+		__builtin_prefetch(from + at);
+}
+
 static void unit_build_in_place(const struct gc_heap *heap, struct gc_page page, char *into)
 {
 	struct gc_haddr start = gc_view_page_start(&heap->view, page);
@@ -142,6 +151,7 @@ static void unit_build_in_place(const struct gc_heap *heap, struct gc_page page,
 	uint32_t number = unit_region(heap, page);
 	struct unit_batch batch = {.heap = heap, .count = 0};
 
+	unit_prefetch(readable, heap->view.page_bytes);
 	if (into != readable)
 		memcpy(into, readable, heap->view.page_bytes);
 	if (!gc_unit_is_dirty(heap, page))
@@ -214,11 +224,16 @@ static void unit_build_target(const struct gc_heap *heap, struct gc_page page, c
 
 	if (private_buffer) /* what no object fills must not show another page's bytes */
 		memset(into, 0, heap->view.page_bytes);
-	while (source && unit_copy_object(&batch, (struct gc_haddr){source}, start, into)) {
-		uint64_t index = gc_markbits_index(&heap->markbits, (struct gc_haddr){source});
+	while (source) {
+		struct gc_haddr object = {source};
+		uint64_t next = unit_next_source(heap, gc_markbits_index(&heap->markbits, object));
 
-		index = unit_next_source(heap, index);
-		source = index == UINT64_MAX ? 0 : gc_markbits_address(&heap->markbits, index).at;
+		source = next == UINT64_MAX ? 0 : gc_markbits_address(&heap->markbits, next).at;
+		if (source)
+			unit_prefetch(gc_heap_readable(heap, (struct gc_haddr){source}),
+				      4 * UNIT_LINE_BYTES);
+		if (!unit_copy_object(&batch, object, start, into))
+			break;
 	}
 	unit_batch_flush(&batch);
 }

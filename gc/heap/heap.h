@@ -129,6 +129,7 @@ struct gc_heap {
 	/* Atomic. */
 	enum gc_phase phase;
 	uint32_t armed;		  /* a range is registered with userfaultfd now */
+	uint32_t fault_turn;	  /* odd while the fault thread resolves [FT-2] */
 	uint32_t mark_overflowed; /* an object was marked but could not be queued */
 	struct gc_late_dirty late;
 	uint32_t trigger_regions; /* regions in use at which the next cycle starts */

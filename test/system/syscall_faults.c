@@ -25,7 +25,7 @@
 #include "test/support/shadow.h"
 
 #define CHILD_SECONDS 60 /* a hang, not a measure of speed: a child takes a fraction of a second */
-#define SESSION_CYCLES 6
+#define SESSION_CYCLES 8
 #define LEAK_SLACK_BYTES \
 	(UINT64_C(48) << 20) /* below the heap, above what malloc and stacks take */
 
@@ -325,6 +325,7 @@ int main(int argc, char **argv)
 	options.tolerate_null = true;
 	options.heap_max = "64M";
 	most = parse(argc, argv, &only);
+	setenv("GC_EVACUATE", "all", 0); /* a flip in every cycle */
 	if (spawn() == 0) { /* skips from a child, so that the parent keeps one thread */
 		plx_heap_destroy(shadow_heap_create(&options));
 		_exit(0);

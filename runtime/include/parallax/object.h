@@ -21,7 +21,8 @@ static inline void *plx_alloc(struct plx_thread *thread, const struct plx_layout
 {
 	struct plx_tlab *tlab = &thread->tlab[layout->space];
 	char *object = tlab->top;
-	size_t bytes = layout->fixed_bytes;
+	size_t bytes = ((size_t)layout->fixed_bytes + PLX_GRANULE_BYTES - 1) &
+		       ~(size_t)(PLX_GRANULE_BYTES - 1);
 
 	if (PLX_UNLIKELY(bytes > (size_t)(tlab->limit - object)))
 		return plx_alloc_slow(thread, layout, 0);

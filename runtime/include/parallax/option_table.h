@@ -27,7 +27,7 @@
 	  "How the flip takes pages away: detach moves all page tables, zap drops only dirty pages. auto: the cheaper.") \
 	X(evacuate, GC_EVACUATE, ENUM, 0, 0, 2, "auto|all|none", \
 	  "What to move: auto by cost, all wherever there is room (torture), none.") \
-	X(compact_budget_percent, GC_COMPACT_BUDGET, COUNT, 20, 0, 100, "percent", \
+	X(compact_budget_percent, GC_COMPACT_BUDGET, COUNT, 40, 0, 100, "percent", \
 	  "Most bytes one cycle copies, in percent of the heap limit.") \
 	X(spin_us, GC_SPIN_US, COUNT, 200, 0, 1000000, "us", \
 	  "How long the fault thread spins for the next fault while units are outstanding and a CPU is free.") \
