@@ -50,9 +50,11 @@ static void allocate_stall(struct plx_heap *heap, struct rt_thread *thread, bool
 {
 	uint64_t start_ns = gc_clock_ns();
 
+	gc_add_relaxed(&heap->gc.stalled, 1); /* a hint for the plan */
 	plx_block_enter(&thread->gc.pub);
 	rt_collector_wait(heap, emergency ? "emergency" : "out of memory", emergency);
 	plx_block_exit(&thread->gc.pub);
+	gc_sub_relaxed(&heap->gc.stalled, 1);	   /* as above */
 	gc_add_relaxed(&heap->gc.stats.stalls, 1); /* statistics */
 	gc_add_relaxed(&heap->gc.stats.stall_ns, gc_clock_ns() - start_ns);
 }

@@ -56,6 +56,7 @@ enum gc_extent_class {
 };
 enum gc_extent_class gc_extent_classify(const struct gc_heap *heap, uint32_t extent);
 void gc_reattach_region(struct gc_heap *heap, uint32_t first, uint32_t count);
+void gc_reattach_range(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes);
 bool gc_reattach_extents(struct gc_heap *heap, uint32_t first, uint32_t count);
 void gc_move_concurrently(struct gc_heap *heap);
 void gc_move_stw(struct gc_heap *heap);

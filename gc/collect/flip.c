@@ -187,13 +187,7 @@ static bool flip_detach_stw(struct gc_heap *heap)
 		return true;
 	}
 	gc_degrade_note(heap, GC_DEGRADE_REGISTER, error);
-	/* Shared pages come back by ordinary faults even if the move fails; private ones must move. */
-	for (unsigned round = 0; gc_view_attach(&heap->view, start, bytes) < 0;) {
-		if (heap->view.backing == GC_BACKING_SHARED)
-			break;
-		GC_REQUIRE(round < 1000, "pages moved out of the heap view cannot be moved back");
-		gc_backoff(&round);
-	}
+	gc_reattach_range(heap, start, bytes);
 	return false;
 }
 

@@ -2,7 +2,7 @@
  * to end, late enough that most of what was allocated is dead.
  *
  * What was allocated while the last cycle ran predicts the next one: it starts when
- * what remains free would just last for one and a half such cycles. Bounds on both sides
+ * what remains free would just last for one and a half such cycles and their targets. Bounds on both sides
  * keep a single odd cycle from upsetting it.
  *
  * Who runs here: mutators ask at refill; the cycle's thread sets the trigger. */
@@ -36,8 +36,9 @@ void gc_pace_after_cycle(struct gc_heap *heap)
 	uint32_t room = limit > used ? limit - used : 0;
 	uint64_t allocated = gc_load_relaxed(&heap->allocated_bytes) -
 			     gc_load_relaxed(&heap->allocated_at_cycle_start);
-	/* Allocated while the cycle ran, half as much again, and a little for luck. */
-	uint64_t lead = allocated + allocated / 2 + heap->config.heap_max_bytes / 64;
+	uint64_t targets = (uint64_t)heap->cycle.target_count << heap->regions.region_shift;
+	/* Allocated while the cycle ran, half as much again, what it copied to, and a little. */
+	uint64_t lead = allocated + allocated / 2 + targets + heap->config.heap_max_bytes / 64;
 	uint64_t lead_regions = lead >> heap->regions.region_shift;
 	uint64_t latest = used + room - room / 8, earliest = used + room / 16;
 	uint64_t trigger = limit > lead_regions ? limit - lead_regions : 0;

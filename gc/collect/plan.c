@@ -298,7 +298,7 @@ static void plan_free_empty_targets(struct gc_heap *heap)
 }
 
 /* Bytes this cycle may copy. Targets come out of what mutators could allocate from until the cycle
- * ends, so it takes at most half of that. */
+ * ends, so it takes at most half of that; unless mutators wait for memory already: then all. */
 static uint64_t plan_budget_bytes(const struct gc_heap *heap)
 {
 	const struct gc_regions *regions = &heap->regions;
@@ -309,6 +309,8 @@ static uint64_t plan_budget_bytes(const struct gc_heap *heap)
 
 	if (heap->config.evacuate == 1 || heap->cycle.stop_the_world)
 		return UINT64_MAX;
+	if (gc_load_relaxed(&heap->stalled)) /* a hint */
+		return free_bytes;
 	return gc_min(budget, free_bytes / 2);
 }
 

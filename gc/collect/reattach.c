@@ -55,21 +55,25 @@ enum gc_extent_class gc_extent_classify(const struct gc_heap *heap, uint32_t ext
 	return class;
 }
 
-/* The kernel would not move page tables: attach what they hold in another way. */
-static void reattach_without_moving(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes)
+/* Attach by moving page tables; if the kernel will not, shared memory is mapped anew (every unit in it
+ * is READY, so ordinary faults may fetch its pages), and private memory is tried again. */
+void gc_reattach_range(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes)
 {
+	uint64_t moved = 0;
 	unsigned round = 0;
+	int error = gc_view_attach(&heap->view, start, bytes, &moved);
 
-	if (heap->view.backing == GC_BACKING_SHARED) {
-		/* Every unit in it is READY: ordinary faults may fetch the pages from now on. */
-		while (gc_uffd_unregister(&heap->uffd, (void *)start.at, bytes) < 0) {
-			GC_REQUIRE(round < 1000000, "userfaultfd cannot be unregistered");
-			gc_backoff(&round);
-		}
-		return;
-	}
-	while (gc_view_attach(&heap->view, start, bytes) < 0) {
-		GC_REQUIRE(round < 1000000, "no memory to move pages back to the heap view");
+	if (error < 0)
+		gc_degrade_note(heap, GC_DEGRADE_ATTACH, error);
+	while (error < 0) {
+		GC_REQUIRE(round < 1000000, "no memory to bring pages back to the heap view");
+		start.at += moved;
+		bytes -= moved;
+		moved = 0;
+		if (heap->view.backing == GC_BACKING_SHARED)
+			error = gc_view_attach_anew(&heap->view, start, bytes);
+		else
+			error = gc_view_attach(&heap->view, start, bytes, &moved);
 		gc_backoff(&round);
 	}
 }
@@ -90,12 +94,8 @@ static void reattach_run(struct gc_heap *heap, uint32_t first, uint32_t count)
 	struct gc_haddr start =
 		gc_haddr(heap->view.heap + ((uint64_t)first << heap->view.extent_shift));
 	uint64_t bytes = (uint64_t)count << heap->view.extent_shift;
-	int error = gc_view_attach(&heap->view, start, bytes);
 
-	if (error < 0) {
-		gc_degrade_note(heap, GC_DEGRADE_ATTACH, error);
-		reattach_without_moving(heap, start, bytes);
-	}
+	gc_reattach_range(heap, start, bytes);
 	gc_add_relaxed(&heap->stats.moved_back_bytes,
 		       reattach_used_bytes(heap, start, bytes)); /* statistic */
 	for (uint32_t i = 0; i < count; i++)

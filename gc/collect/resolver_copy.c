@@ -72,10 +72,16 @@ static int copy_attach(struct gc_heap *heap, struct gc_page first, uint64_t page
 	return gc_uffd_wake(&heap->uffd, (void *)start.at, pages << heap->view.page_shift);
 }
 
+/* Zero pages, one by one: disarming part of an extent would cut its mapping for good [V-4]. */
 static int copy_attach_free(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes)
 {
-	/* Unarmed, its pages come by ordinary faults, as zeroes. */
-	return gc_uffd_unregister(&heap->uffd, (void *)start.at, bytes);
+	static const char zeroes[65536];
+	uint64_t step = gc_min(heap->view.page_bytes, sizeof(zeroes));
+	int error = 0;
+
+	for (uint64_t at = 0; at < bytes && error == 0; at += step)
+		error = gc_uffd_copy(&heap->uffd, (void *)(start.at + at), zeroes, step, NULL);
+	return error;
 }
 
 const struct gc_resolver gc_resolver_copy = {

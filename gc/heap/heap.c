@@ -54,6 +54,11 @@ static bool heap_create_tables(struct gc_heap *heap)
 	heap->pages.flags = gc_meta_alloc(sizes.pages);
 	heap->pages.count = sizes.pages;
 	heap->extents = (struct gc_extents){gc_meta_alloc(sizes.extents), (uint32_t)sizes.extents};
+	if (heap->view.backing == GC_BACKING_PRIVATE) {
+		heap->view.cuts = gc_meta_alloc(sizes.extents + 1);
+		if (!heap->view.cuts)
+			return false;
+	}
 	heap->distributions = gc_meta_alloc(PLX_DISTRIBUTION_COUNT * sizeof(struct plx_histogram));
 	heap->cycle.targets_capacity = heap->regions.count;
 	heap->cycle.targets = gc_meta_alloc(heap->regions.count * sizeof(uint32_t));
@@ -108,6 +113,7 @@ void gc_heap_destroy(struct gc_heap *heap)
 	gc_meta_free(heap->pages.states, sizes.pages);
 	gc_meta_free(heap->pages.flags, sizes.pages);
 	gc_meta_free(heap->extents.states, sizes.extents);
+	gc_meta_free(heap->view.cuts, sizes.extents + 1);
 	gc_meta_free(heap->distributions, PLX_DISTRIBUTION_COUNT * sizeof(struct plx_histogram));
 	gc_meta_free(heap->cycle.targets, heap->cycle.targets_capacity * sizeof(uint32_t));
 	gc_regions_destroy(&heap->regions);

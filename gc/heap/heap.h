@@ -132,6 +132,7 @@ struct gc_heap {
 	uint32_t fault_turn;	  /* odd while the fault thread resolves [FT-2] */
 	uint32_t mark_overflowed; /* an object was marked but could not be queued */
 	struct gc_late_dirty late;
+	uint32_t stalled;	  /* mutators that wait for memory now */
 	uint32_t trigger_regions; /* regions in use at which the next cycle starts */
 	uint32_t degrade_notes;	  /* bits: which refusals were reported already */
 

@@ -6,7 +6,7 @@
 #include "gc/base/check.h"
 #include "gc/base/meta.h"
 
-#define RESERVE_DIVISOR 32
+#define RESERVE_DIVISOR 16
 
 static size_t range_bitmap_bytes(const struct gc_region_range *range)
 {

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "gc/base/atomic.h"
 #include "gc/base/check.h"
 #include "gc/os/sys.h"
 
@@ -44,18 +45,19 @@ static intptr_t view_reserve(uint64_t bytes)
 	return (intptr_t)start;
 }
 
-/* Map one view over its reservation. */
-static int view_map(const struct gc_view *view, char *at)
+/* Map a range of one view: over its reservation, or anew, to close a hole that a failed mremap may
+ * have left [V-3]. */
+static int view_map(const struct gc_view *view, char *at, uint64_t offset, uint64_t bytes)
 {
 	int flags = MAP_FIXED | MAP_NORESERVE;
 	intptr_t mapped;
 
 	flags |= view->backing == GC_BACKING_SHARED ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-	mapped = gc_sys->mmap(at, view->total_bytes, PROT_READ | PROT_WRITE, flags, view->memfd, 0);
+	mapped = gc_sys->mmap(at, bytes, PROT_READ | PROT_WRITE, flags, view->memfd, (off_t)offset);
 	if (mapped < 0 && mapped > -4096)
 		return (int)mapped;
 	/* A child of fork would share a memfd heap with its parent: it gets no heap at all. */
-	return gc_sys->madvise(at, view->total_bytes, MADV_DONTFORK);
+	return gc_sys->madvise(at, bytes, MADV_DONTFORK);
 }
 
 static int view_open_memory(struct gc_view *view, const char **step)
@@ -100,9 +102,9 @@ static int view_create(struct gc_view *view, const char **step)
 	if (error < 0)
 		return error;
 	*step = "mmap (mapping the views)";
-	error = view_map(view, view->heap);
+	error = view_map(view, view->heap, 0, view->total_bytes);
 	if (error == 0 && view->alias)
-		error = view_map(view, view->alias);
+		error = view_map(view, view->alias, 0, view->total_bytes);
 	view->delta = view->alias ? view->alias - view->heap : 0;
 	return error;
 }
@@ -139,7 +141,7 @@ void gc_view_destroy(struct gc_view *view)
 	*view = (struct gc_view){.memfd = -1};
 }
 
-static int view_move_once(char *from, char *to, uint64_t bytes)
+static int view_move(char *from, char *to, uint64_t bytes)
 {
 	intptr_t moved = gc_sys->mremap(from, bytes, bytes,
 					MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
@@ -147,44 +149,74 @@ static int view_move_once(char *from, char *to, uint64_t bytes)
 	return moved < 0 && moved > -4096 ? (int)moved : 0;
 }
 
-/* One call when the source is one mapping, as it nearly always is. Pieces that the kernel has not
- * merged again give EFAULT, with nothing moved: then by halves. Left to right, so that on failure
- * exactly *moved_bytes from the start have moved. */
-static int view_move(const struct gc_view *view, char *from, char *to, uint64_t bytes,
-		     uint64_t *moved_bytes)
+/* [V-4] The extents of [offset, end) that are one mapping for certain. */
+static uint64_t view_piece_bytes(const struct gc_view *view, uint64_t offset, uint64_t end)
 {
-	int error = view_move_once(from, to, bytes);
-	uint64_t half = gc_round_up(bytes / 2, view->extent_bytes);
+	uint64_t extent = (offset >> view->extent_shift) + 1;
 
-	if (error == 0) {
-		*moved_bytes += bytes;
-		return 0;
+	if (view->backing == GC_BACKING_SHARED)
+		return end - offset;
+	/* Relaxed: cuts in this range are made by whoever moved it last, ordered by its state. */
+	while (extent << view->extent_shift < end && !gc_load_relaxed(&view->cuts[extent]))
+		extent++;
+	return (extent << view->extent_shift) - offset;
+}
+
+/* Move piece by piece; *moved_bytes from the start have moved, whatever is returned. */
+static int view_move_pieces(const struct gc_view *view, uint64_t offset, uint64_t bytes,
+			    bool attach, uint64_t *moved_bytes)
+{
+	uint64_t end = offset + bytes;
+
+	*moved_bytes = 0;
+	while (offset < end) {
+		uint64_t piece = view_piece_bytes(view, offset, end);
+		char *heap = view->heap + offset, *alias = view->alias + offset;
+		int error = view_move(attach ? alias : heap, attach ? heap : alias, piece);
+
+		if (error < 0)
+			return error;
+		offset += piece;
+		*moved_bytes += piece;
 	}
-	if (error != -EFAULT || half >= bytes)
-		return error;
-	error = view_move(view, from, to, half, moved_bytes);
-	if (error < 0)
-		return error;
-	return view_move(view, from + half, to + half, bytes - half, moved_bytes);
+	return 0;
+}
+
+static uint64_t view_offset(const struct gc_view *view, struct gc_haddr start)
+{
+	return start.at - (uintptr_t)view->heap;
 }
 
 int gc_view_detach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
 {
-	char *from = (char *)start.at, *to = gc_view_alias_of(view, start).at;
-	uint64_t moved = 0, ignored = 0;
-	int error = view_move(view, from, to, bytes, &moved);
+	uint64_t offset = view_offset(view, start), moved, back;
+	int error = view_move_pieces(view, offset, bytes, false, &moved);
 
-	if (error < 0 && moved && view_move(view, to, from, moved, &ignored) < 0)
+	if (error == 0)
+		return 0;
+	if (moved && view_move_pieces(view, offset, moved, true, &back) < 0)
 		GC_REQUIRE(view->backing == GC_BACKING_SHARED,
 			   "pages moved out of the heap view cannot be moved back");
+	view_map(view, view->alias + offset, offset, bytes);
 	return error;
 }
 
-int gc_view_attach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
+int gc_view_attach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes,
+		   uint64_t *moved_bytes)
 {
-	uint64_t moved = 0;
+	uint64_t offset = view_offset(view, start);
+	int error = view_move_pieces(view, offset, bytes, true, moved_bytes);
 
-	return view_move(view, gc_view_alias_of(view, start).at, (char *)start.at, bytes, &moved);
+	if (view->cuts && *moved_bytes) { /* [V-4]; relaxed: as in view_piece_bytes */
+		gc_store_relaxed(&view->cuts[offset >> view->extent_shift], 1);
+		gc_store_relaxed(&view->cuts[(offset + *moved_bytes) >> view->extent_shift], 1);
+	}
+	return error;
+}
+
+int gc_view_attach_anew(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
+{
+	return view_map(view, (char *)start.at, view_offset(view, start), bytes);
 }
 
 int gc_view_zap_heap(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)

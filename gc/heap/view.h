@@ -11,6 +11,9 @@
  * [V-2] Between cycles the alias has no page-table entries: it is emptied outside of pauses.
  * [V-3] Moves in both directions keep the source mapped (DONTUNMAP): neither range ever has a hole
  *       that a foreign mmap could land in.
+ * [V-4] mremap wants its source to be one mapping; if it is not, it fails with the target already
+ *       unmapped. Pieces of a shared file merge again when they are back; private ones need not,
+ *       so every edge of a move is remembered as a cut, and no move crosses one.
  *
  * The copy and stop-the-world plans use private anonymous memory: there the alias is only the place
  * that detached pages are moved to, and stw has none. */
@@ -37,6 +40,7 @@ struct gc_view {
 	uint32_t page_shift;
 	uint32_t extent_bytes; /* what one page-table page maps: 2 MiB with 4 KiB pages */
 	uint32_t extent_shift;
+	uint8_t *cuts; /* GC_BACKING_PRIVATE: 1 where a mapping may begin, by extent [V-4]; atomic */
 };
 
 /* Map both views. 0, or a negative errno with `*step` naming the call that gave it; nothing is left
@@ -47,9 +51,14 @@ void gc_view_destroy(struct gc_view *view);
 
 /* Move the page tables of [start, start+bytes), heap to alias or back. Any page already mapped at
  * the target is dropped, which loses nothing on shared memory. 0 or a negative errno: a detach that
- * fails leaves everything attached, an attach that fails may be tried again. */
+ * fails leaves everything attached, an attach that fails has moved the first *moved_bytes and may be
+ * tried again from there. */
 int gc_view_detach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
-int gc_view_attach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
+int gc_view_attach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes,
+		   uint64_t *moved_bytes);
+
+/* Attach shared memory without moving page tables: its pages come back by ordinary faults. */
+int gc_view_attach_anew(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
 
 /* Drop page-table entries without losing contents (shared) or with (private). */
 int gc_view_zap_heap(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
