@@ -1,13 +1,16 @@
 /* runtime/allocate.c: allocation out of line: refill, large objects, waiting, giving up.
  *
  * When there is no memory the thread waits for a cycle, twice; then for one that stops the world
- * and compacts without a budget; then the embedder's handler is asked and NULL returned. Nothing is
- * lost on the way.
+ * and compacts without a budget. Other threads may be quicker to take what that freed: so as long as
+ * the live data left room for the request, it tries again. At last the embedder's handler is asked
+ * and NULL returned. Nothing is lost on the way.
  *
  * Who runs here: attached threads, running. */
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
 #include "runtime/world.h"
+
+#define ALLOCATE_TRIES 32 /* cycles that one allocation waits for, at the most */
 
 /* Whole size, or 0 when it could never fit. */
 static uint64_t allocate_size(const struct plx_heap *heap, const struct gc_type *type,
@@ -59,6 +62,16 @@ static void allocate_stall(struct plx_heap *heap, struct rt_thread *thread, bool
 	gc_add_relaxed(&heap->gc.stats.stall_ns, gc_clock_ns() - start_ns);
 }
 
+/* Did the last cycle leave room for this request, had nobody else come first? */
+static bool allocate_has_room(struct plx_heap *heap, uint64_t bytes)
+{
+	uint64_t live = gc_load_relaxed(&heap->gc.stats.live_bytes); /* of a cycle that has ended */
+	uint64_t region = heap->gc.regions.region_bytes;
+
+	return live + gc_round_up(bytes, region) + heap->gc.regions.reserve_regions * region <=
+	       heap->gc.config.heap_max_bytes;
+}
+
 static void *allocate_give_up(struct plx_heap *heap, struct plx_thread *thread, uint64_t bytes)
 {
 	if (heap->oom_handler)
@@ -80,13 +93,13 @@ void *plx_alloc_slow(struct plx_thread *pub, const struct plx_layout *layout, ui
 	plx_poll(pub);
 	if (gc_pace_wants_cycle(&heap->gc))
 		rt_collector_request(heap, "pacing");
-	for (int attempt = 0; attempt < 4; attempt++) {
+	for (int attempt = 0;; attempt++) {
 		void *object = allocate_try(heap, thread, type, header, bytes);
 
 		if (object)
 			return object;
-		if (attempt < 3)
-			allocate_stall(heap, thread, attempt == 2);
+		if (attempt > 2 && (attempt > ALLOCATE_TRIES || !allocate_has_room(heap, bytes)))
+			return allocate_give_up(heap, pub, bytes);
+		allocate_stall(heap, thread, attempt >= 2);
 	}
-	return allocate_give_up(heap, pub, bytes);
 }

@@ -54,10 +54,30 @@ void gc_tlab_retire(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_s
 	mutator->black_from[space] = top;
 }
 
+/* What is left of a TLAB goes back to its region if nothing was cut behind it. */
+static void tlab_give_back(struct gc_heap *heap, const struct plx_tlab *tlab)
+{
+	struct gc_haddr last = {(uintptr_t)tlab->limit - 1};
+	struct gc_region *region;
+	uint32_t number;
+
+	if (tlab->top == tlab->limit)
+		return;
+	number = gc_region_of(&heap->regions, last);
+	region = &heap->regions.table[number];
+	pthread_mutex_lock(&heap->regions.lock);
+	if (gc_region_start(&heap->regions, number).at + region->allocated_bytes == last.at + 1) {
+		region->allocated_bytes -= (uint64_t)(tlab->limit - tlab->top);
+		heap->allocated_bytes -= (uint64_t)(tlab->limit - tlab->top);
+	}
+	pthread_mutex_unlock(&heap->regions.lock);
+}
+
 void gc_tlab_drop_all(struct gc_heap *heap, struct gc_mutator *mutator)
 {
 	for (int space = 0; space < PLX_SPACE_COUNT; space++) {
 		gc_tlab_retire(heap, mutator, (enum plx_space)space);
+		tlab_give_back(heap, &mutator->pub.tlab[space]);
 		mutator->pub.tlab[space] = (struct plx_tlab){NULL, NULL};
 		mutator->black_from[space] = NULL;
 	}

@@ -63,7 +63,8 @@ static void finish_targets(struct gc_heap *heap)
 	for (uint32_t i = 0; i < cycle->target_count; i++) {
 		uint32_t number = cycle->targets[i];
 
-		gc_store_relaxed(&heap->regions.bits[number], 0); /* */
+		/* Release: pairs with the acquire of an extent's state before its class [MO-EXTENT]. */
+		gc_store_release(&heap->regions.bits[number], 0);
 		gc_pages_set_attached(&heap->pages,
 				      gc_heap_page(heap, gc_region_start(&heap->regions, number)),
 				      gc_heap_pages_per_region(heap));
@@ -93,10 +94,13 @@ void gc_finish(struct gc_heap *heap)
 
 	finish_disarm(heap);
 	finish_empty_alias(heap);
-	finish_targets(heap);
-	/* Handing out free regions looks at phase and states: change both under the lock. */
+	/* Handing out free regions looks at phase, states and bits: they change together. Extents are
+	 * attached before their targets stop being targets: else an extent that holds copied pages
+	 * would look clean for a moment, and a late fault could move the emptied alias over it. */
 	pthread_mutex_lock(&heap->regions.lock);
 	memset(heap->extents.states, GC_EXTENT_ATTACHED, heap->extents.count);
+	heap->regions.decommit_allowed = true;
+	finish_targets(heap);
 	gc_pages_set_attached(&heap->pages, (struct gc_page){0},
 			      cycle->detach_bytes >> heap->view.page_shift);
 	gc_store_relaxed(&heap->phase, GC_PHASE_IDLE);

@@ -238,6 +238,8 @@ static void flip_take_pages_stw(struct gc_heap *heap)
 	if (!taken) /* [FL-4] */
 		cycle->mode = GC_FLIP_IN_PAUSE;
 	cycle->object_delta = taken ? heap->view.delta : 0;
+	/* Every mutator is stopped: nobody holds regions.lock. */
+	heap->regions.decommit_allowed = !taken || heap->view.backing == GC_BACKING_SHARED;
 }
 
 static void flip_root(struct gc_heap *heap, uintptr_t *slot, void *context)

@@ -32,6 +32,7 @@ int gc_regions_create(struct gc_regions *regions, const struct gc_view *view, ui
 	uint32_t per_range = (uint32_t)(view->range_bytes / region_bytes);
 
 	*regions = (struct gc_regions){.view = view, .region_bytes = region_bytes};
+	regions->decommit_allowed = true;
 	regions->region_shift = (uint32_t)__builtin_ctz(region_bytes);
 	regions->count = GC_RANGE_COUNT * per_range;
 	regions->max_regions = (uint32_t)(heap_max_bytes / region_bytes);
@@ -87,6 +88,8 @@ static bool region_decommit_locked(struct gc_regions *regions, struct gc_region_
 {
 	struct gc_haddr start = gc_region_start(regions, range->first + index);
 
+	if (!regions->decommit_allowed)
+		return false;
 	if (gc_view_decommit(regions->view, start, regions->region_bytes) < 0)
 		return false;
 	bitmap_assign(range->free_resident, index, false);

@@ -75,6 +75,7 @@ struct gc_regions {
 	/* Under lock. */
 	pthread_mutex_t lock;
 	uint32_t used, resident_free;
+	bool decommit_allowed; /* false while private pages lie in the alias, out of reach */
 	uint64_t returned_bytes;
 };
 
