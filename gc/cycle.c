@@ -23,12 +23,12 @@
 #include "gc/collect/collect.h"
 #include "gc/collect/resolver.h"
 
-static void cycle_pause_begin(struct gc_heap *heap)
+static void cycle_pause_begin(struct gc_heap *heap, enum gc_stop kind)
 {
 	if (heap->stopped)
 		return;
 	heap->pause_started_ns = gc_clock_ns();
-	heap->world->stop(heap);
+	heap->world->stop(heap, kind);
 	heap->stopped = true;
 }
 
@@ -82,7 +82,7 @@ static void cycle_close_current_stw(struct gc_heap *heap)
 
 static void cycle_start(struct gc_heap *heap)
 {
-	cycle_pause_begin(heap);
+	cycle_pause_begin(heap, GC_STOP_BRIEF);
 	if (heap->config.verify)
 		gc_verify_stw(heap, false);
 	heap->world->each_mutator(heap, cycle_mutator_start);
@@ -98,7 +98,7 @@ static bool cycle_try_terminate(struct gc_heap *heap)
 {
 	bool done;
 
-	cycle_pause_begin(heap);
+	cycle_pause_begin(heap, GC_STOP_BRIEF);
 	heap->world->each_mutator(heap, gc_satb_flush);
 	done = gc_mark_done(heap);
 	if (done) {
@@ -125,7 +125,7 @@ static void cycle_mark(struct gc_heap *heap)
 /* Nothing to move: back to idle. */
 static void cycle_end_without_flip(struct gc_heap *heap)
 {
-	cycle_pause_begin(heap);
+	cycle_pause_begin(heap, GC_STOP_BRIEF);
 	heap->world->each_mutator(heap, cycle_mutator_quiet);
 	cycle_close_current_stw(heap);
 	gc_store_relaxed(&heap->phase, GC_PHASE_IDLE); /* [CY-1] resume orders it */
@@ -135,7 +135,7 @@ static void cycle_end_without_flip(struct gc_heap *heap)
 static void cycle_flip(struct gc_heap *heap)
 {
 	gc_flip_prepare(heap);
-	cycle_pause_begin(heap);
+	cycle_pause_begin(heap, GC_STOP_FLIP);
 	gc_flip_stw(heap);
 	heap->world->armed(heap, gc_load_acquire(&heap->armed)); /* [MO-ARMED] */
 	cycle_pause_end(heap);
@@ -197,7 +197,7 @@ static void cycle_begin(struct gc_heap *heap, const char *cause, bool stop_the_w
 				   .targets_capacity = capacity,
 				   .start_ns = gc_clock_ns()};
 	if (stop_the_world)
-		cycle_pause_begin(heap);
+		cycle_pause_begin(heap, GC_STOP_FLIP);
 }
 
 static void cycle_end(struct gc_heap *heap)

@@ -50,7 +50,9 @@ void rt_state_leave(struct rt_thread *thread, enum rt_state state)
 static void wait_for_resume(struct plx_heap *heap)
 {
 	uint64_t start_ns = gc_clock_ns();
-	bool may_spin = gc_load_relaxed(&heap->attached) < heap->gc.cpus; /* a hint */
+	/* Hints: a wrong guess only costs time. */
+	bool may_spin = gc_load_relaxed(&heap->attached) < heap->gc.cpus &&
+			gc_load_relaxed(&heap->stop_kind) == GC_STOP_BRIEF;
 
 	while (gc_load_acquire(&heap->stopping)) { /* [MO-RESUME] */
 		if (may_spin && gc_clock_ns() - start_ns < SPIN_RESUME_NS)
@@ -108,12 +110,13 @@ static void wait_for_thread(struct plx_heap *heap, struct rt_thread *thread)
 	}
 }
 
-static void world_stop(struct gc_heap *gc)
+static void world_stop(struct gc_heap *gc, enum gc_stop kind)
 {
 	struct plx_heap *heap = rt_heap_of(gc);
 
-	pthread_mutex_lock(&heap->threads_lock); /* [TH-2] */
-	gc_store_seq_cst(&heap->stopping, 1);	 /* [MO-STOP] */
+	pthread_mutex_lock(&heap->threads_lock);  /* [TH-2] */
+	gc_store_relaxed(&heap->stop_kind, kind); /* a hint for how to wait */
+	gc_store_seq_cst(&heap->stopping, 1);	  /* [MO-STOP] */
 	for (struct rt_thread *t = heap->threads; t; t = t->next)
 		gc_store_relaxed(&t->gc.pub.poll, 1); /* [MO-STOP] orders; late only delays */
 	for (struct rt_thread *t = heap->threads; t; t = t->next)

@@ -91,9 +91,10 @@ struct plx_heap {
 	/* Immutable after creation. */
 	enum plx_delivery delivery;
 	/* Atomic. */
-	uint32_t stopping; /* futex word: 1 while mutators have to stand still */
-	uint32_t arrivals; /* futex word: counts stops and blocks while stopping */
-	uint32_t attached; /* threads */
+	uint32_t stopping;  /* futex word: 1 while mutators have to stand still */
+	uint32_t stop_kind; /* enum gc_stop */
+	uint32_t arrivals;  /* futex word: counts stops and blocks while stopping */
+	uint32_t attached;  /* threads */
 	/* Under threads_lock. */
 	pthread_mutex_t threads_lock;
 	struct rt_thread *threads;

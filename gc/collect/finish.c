@@ -48,12 +48,12 @@ static void finish_empty_alias(struct gc_heap *heap)
 
 	if (!heap->view.alias || cycle->mode == GC_FLIP_IN_PAUSE)
 		return;
-	gc_view_zap_alias(&heap->view, gc_haddr(heap->view.heap), cycle->detach_bytes);
+	gc_view_empty_alias(&heap->view, gc_haddr(heap->view.heap), cycle->detach_bytes);
 	for (uint32_t i = 0; i < cycle->target_count; i++)
 		if (gc_region_range(&heap->regions, cycle->targets[i]) == GC_RANGE_LEAVES)
-			gc_view_zap_alias(&heap->view,
-					  gc_region_start(&heap->regions, cycle->targets[i]),
-					  heap->regions.region_bytes);
+			gc_view_empty_alias(&heap->view,
+					    gc_region_start(&heap->regions, cycle->targets[i]),
+					    heap->regions.region_bytes);
 }
 
 static void finish_targets(struct gc_heap *heap)

@@ -48,10 +48,14 @@ struct gc_satb_chunk {
 /* Called for each root slot of the embedder's own memory. */
 typedef void (*gc_root_visit)(struct gc_heap *heap, uintptr_t *slot, void *context);
 
+/* How mutators wait in a pause. A CPU that spins in user mode has to be interrupted for every page
+ * table that moves, which costs more than waking a sleeper: so for the flip they sleep. */
+enum gc_stop { GC_STOP_BRIEF, GC_STOP_FLIP };
+
 /* What the collector needs from the runtime. stop() returns when every mutator stands at a
  * safepoint or is blocked; visits happen only between stop and resume. */
 struct gc_world {
-	void (*stop)(struct gc_heap *heap);
+	void (*stop)(struct gc_heap *heap, enum gc_stop kind);
 	void (*resume)(struct gc_heap *heap);
 	void (*each_mutator)(struct gc_heap *heap,
 			     void (*visit)(struct gc_heap *heap, struct gc_mutator *mutator));

@@ -225,9 +225,15 @@ int gc_view_zap_heap(const struct gc_view *view, struct gc_haddr start, uint64_t
 	return gc_sys->madvise((void *)start.at, bytes, MADV_DONTNEED);
 }
 
-int gc_view_zap_alias(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
+int gc_view_empty_alias(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
 {
-	return gc_sys->madvise(gc_view_alias_of(view, start).at, bytes, MADV_DONTNEED);
+	int error =
+		view_map(view, gc_view_alias_of(view, start).at, view_offset(view, start), bytes);
+
+	/* Refused, perhaps for the number of mappings: then at least without its pages. */
+	if (error < 0)
+		return gc_sys->madvise(gc_view_alias_of(view, start).at, bytes, MADV_DONTNEED);
+	return 0;
 }
 
 int gc_view_commit(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)

@@ -62,7 +62,10 @@ int gc_view_attach_anew(const struct gc_view *view, struct gc_haddr start, uint6
 
 /* Drop page-table entries without losing contents (shared) or with (private). */
 int gc_view_zap_heap(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
-int gc_view_zap_alias(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
+
+/* Empty a range of the alias down to its page tables: a mapping without tables is dropped by the next
+ * detach without interrupting any CPU. */
+int gc_view_empty_alias(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
 
 /* Make the pages of a free range exist, so that no fault can find a hole. Private backings have
  * nothing to do. */
