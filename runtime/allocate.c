@@ -10,7 +10,8 @@
 #include "gc/collect/collect.h"
 #include "runtime/world.h"
 
-#define ALLOCATE_TRIES 32 /* cycles that one allocation waits for, at the most */
+#define ALLOCATE_CLEAR_BYTES GC_KIB(256) /* some 25 us between polls */
+#define ALLOCATE_TRIES 32		 /* cycles that one allocation waits for, at the most */
 
 /* Whole size, or 0 when it could never fit. */
 static uint64_t allocate_size(const struct plx_heap *heap, const struct gc_type *type,
@@ -32,6 +33,21 @@ static uint64_t allocate_size(const struct plx_heap *heap, const struct gc_type 
 	return gc_round_up(bytes, PLX_GRANULE_BYTES);
 }
 
+/* Clearing takes long: the thread stays stoppable meanwhile. */
+static void *allocate_large(struct plx_heap *heap, struct rt_thread *thread,
+			    const struct gc_type *type, uint64_t header, uint64_t bytes)
+{
+	uint32_t head = gc_large_take(&heap->gc, &thread->gc, type, bytes);
+
+	if (head == GC_REGION_NONE)
+		return NULL;
+	for (uint64_t at = 0; at < bytes; at += ALLOCATE_CLEAR_BYTES) {
+		gc_large_clear(&heap->gc, head, at, gc_min(at + ALLOCATE_CLEAR_BYTES, bytes));
+		plx_poll(&thread->gc.pub);
+	}
+	return gc_large_publish(&heap->gc, type, head, header);
+}
+
 static void *allocate_try(struct plx_heap *heap, struct rt_thread *thread,
 			  const struct gc_type *type, uint64_t header, uint64_t bytes)
 {
@@ -39,7 +55,7 @@ static void *allocate_try(struct plx_heap *heap, struct rt_thread *thread,
 	char *object;
 
 	if (bytes > heap->gc.large_bytes)
-		return gc_large_alloc(&heap->gc, &thread->gc, type, header, bytes);
+		return allocate_large(heap, thread, type, header, bytes);
 	if (bytes > (uint64_t)(tlab->limit - tlab->top) &&
 	    !gc_tlab_refill(&heap->gc, &thread->gc, type->pub.space, bytes))
 		return NULL;

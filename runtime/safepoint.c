@@ -21,9 +21,15 @@ static void futex_wait(uint32_t *word, uint32_t value)
 	gc_sys->futex(word, FUTEX_WAIT_PRIVATE, value, NULL); /* any return: look again */
 }
 
+/* A wake that is refused would leave its waiters asleep for good: so it is repeated. */
 static void futex_wake_all(uint32_t *word)
 {
-	gc_sys->futex(word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL);
+	unsigned round = 0;
+
+	while (gc_sys->futex(word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL) < 0) {
+		GC_REQUIRE(round < 1000000, "futex wake-ups are refused");
+		gc_backoff(&round);
+	}
 }
 
 uint32_t rt_world_running(struct plx_heap *heap)

@@ -87,7 +87,7 @@ void options_print_help(void)
 	       "  --threads N       mutator threads (default: one per CPU, at most 4)\n"
 	       "  --heap BYTES      limit of the heap; K, M, G are powers of 1024 (cache: 1536M, others: 512M)\n"
 	       "  --live BYTES      live data to hold (cache: 512M, others: 64M; gcbench: by --depth)\n"
-	       "  --update-ratio P  share of operations that replace something (cache: 0.2, index: 0.5)\n"
+	       "  --update-ratio P  share of operations that replace something (default 0.5)\n"
 	       "  --seconds S       length of a run (default 4)\n"
 	       "  --operations N    fixed work, over all threads, in place of --seconds: checksums must agree\n"
 	       "  --seed N          of all chance (default 1)\n"
@@ -307,6 +307,6 @@ struct options options_for_workload(const struct options *options, enum run_work
 			filled.heap_bytes = 3 * options->live_bytes;
 	}
 	if (!filled.update_ratio_given)
-		filled.update_ratio = workload == RUN_CACHE ? 0.2 : 0.5;
+		filled.update_ratio = 0.5;
 	return filled;
 }

@@ -6,6 +6,9 @@
  *       is retired: by its thread at refill, or in the flip's pause for the last one. Stores after
  *       that go through the barrier, so the flags stay complete.
  * [A-3] No heap memory is touched under regions.lock: a touch may be a fault.
+ * [A-4] A large object is cleared piece by piece with safepoints between. Until it is published its
+ *       region is `current`: nobody sweeps it, and nobody refers to it. It becomes black, or not, by
+ *       the phase in which it is published.
  *
  * Who runs here: mutators (refill, large), and the pause (retire and drop, on their behalf). */
 #include <string.h>
@@ -158,15 +161,42 @@ bool gc_tlab_refill(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_s
 	return true;
 }
 
-/* Clear the regions of a run that were used before. */
-static void large_clear(struct gc_heap *heap, uint32_t first, uint32_t run, uint64_t bytes)
+uint32_t gc_large_take(struct gc_heap *heap, struct gc_mutator *mutator, const struct gc_type *type,
+		       uint64_t bytes)
 {
-	for (uint32_t i = 0; i < run; i++) {
-		uint64_t from = (uint64_t)i << heap->regions.region_shift;
+	struct gc_regions *regions = &heap->regions;
+	enum gc_range range = type->pub.space == PLX_SPACE_LEAVES ? GC_RANGE_LEAVES
+								  : GC_RANGE_OBJECTS;
+	uint64_t run = gc_round_up(bytes, regions->region_bytes) >> regions->region_shift;
+	uint32_t head;
 
-		if (!heap->regions.table[first + i].fresh && from < bytes)
-			memset((char *)gc_region_start(&heap->regions, first + i).at, 0,
-			       gc_min(bytes - from, heap->regions.region_bytes));
+	if (run > regions->max_regions)
+		return GC_REGION_NONE;
+	pthread_mutex_lock(&regions->lock);
+	head = gc_region_take_run_locked(regions, range, (uint32_t)run);
+	if (head != GC_REGION_NONE) {
+		regions->table[head].current = true; /* */
+		regions->table[head].allocated_bytes = bytes;
+		heap->allocated_bytes += run << regions->region_shift;
+		mutator->allocated_bytes += run << regions->region_shift;
+		if (gc_load_relaxed(&heap->phase) == GC_PHASE_MOVING) /* [CY-1] */
+			gc_reattach_region(heap, head, (uint32_t)run);
+	}
+	pthread_mutex_unlock(&regions->lock);
+	return head;
+}
+
+void gc_large_clear(struct gc_heap *heap, uint32_t head, uint64_t from, uint64_t to)
+{
+	char *object = (char *)gc_region_start(&heap->regions, head).at;
+
+	while (from < to) {
+		uint64_t index = from >> heap->regions.region_shift;
+		uint64_t stop = gc_min((index + 1) << heap->regions.region_shift, to);
+
+		if (!heap->regions.table[head + index].fresh)
+			memset(object + from, 0, stop - from);
+		from = stop;
 	}
 }
 
@@ -183,35 +213,19 @@ static void large_blacken(struct gc_heap *heap, const struct gc_type *type, stru
 				     GC_PAGE_ANY);
 }
 
-void *gc_large_alloc(struct gc_heap *heap, struct gc_mutator *mutator, const struct gc_type *type,
-		     uint64_t header, uint64_t bytes)
+void *gc_large_publish(struct gc_heap *heap, const struct gc_type *type, uint32_t head,
+		       uint64_t header)
 {
 	struct gc_regions *regions = &heap->regions;
-	enum gc_range range = type->pub.space == PLX_SPACE_LEAVES ? GC_RANGE_LEAVES
-								  : GC_RANGE_OBJECTS;
-	uint64_t run = gc_round_up(bytes, regions->region_bytes) >> regions->region_shift;
-	struct gc_haddr object;
-	uint32_t head;
+	struct gc_haddr object = gc_region_start(regions, head);
+	uint64_t bytes = regions->table[head].allocated_bytes;
 
-	if (run > regions->max_regions)
-		return NULL;
 	pthread_mutex_lock(&regions->lock);
-	head = gc_region_take_run_locked(regions, range, (uint32_t)run);
-	if (head != GC_REGION_NONE) {
-		region_blacken(heap, head, (uint32_t)run);
-		regions->table[head].header = header;
-		regions->table[head].allocated_bytes = bytes;
-		heap->allocated_bytes += run << regions->region_shift;
-		if (gc_load_relaxed(&heap->phase) == GC_PHASE_MOVING)
-			gc_reattach_region(heap, head, (uint32_t)run);
-	}
+	region_blacken(heap, head, regions->table[head].run);
+	regions->table[head].header = header;
+	regions->table[head].current = false;
 	pthread_mutex_unlock(&regions->lock);
-	if (head == GC_REGION_NONE)
-		return NULL;
-	object = gc_region_start(regions, head);
-	large_clear(heap, head, (uint32_t)run, bytes);
 	*(uint64_t *)object.at = header;
 	large_blacken(heap, type, object, bytes);
-	mutator->allocated_bytes += run << regions->region_shift;
 	return (void *)object.at;
 }

@@ -8,8 +8,13 @@
 /* allocate.c: mutators, at safepoints. */
 bool gc_tlab_refill(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_space space,
 		    uint64_t need_bytes);
-void *gc_large_alloc(struct gc_heap *heap, struct gc_mutator *mutator, const struct gc_type *type,
-		     uint64_t header, uint64_t bytes);
+/* A large object in three steps, with safepoints allowed before the last: take its regions (or
+ * GC_REGION_NONE), clear all of it, publish. */
+uint32_t gc_large_take(struct gc_heap *heap, struct gc_mutator *mutator, const struct gc_type *type,
+		       uint64_t bytes);
+void gc_large_clear(struct gc_heap *heap, uint32_t head, uint64_t from, uint64_t to);
+void *gc_large_publish(struct gc_heap *heap, const struct gc_type *type, uint32_t head,
+		       uint64_t header);
 void gc_tlab_retire(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_space space);
 void gc_tlab_drop_all(struct gc_heap *heap, struct gc_mutator *mutator);
 

@@ -92,7 +92,9 @@ void gc_finish(struct gc_heap *heap)
 {
 	struct gc_cycle *cycle = &heap->cycle;
 
+	gc_yield_point();
 	finish_disarm(heap);
+	gc_yield_point();
 	finish_empty_alias(heap);
 	/* Handing out free regions looks at phase, states and bits: they change together. Extents are
 	 * attached before their targets stop being targets: else an extent that holds copied pages

@@ -1,5 +1,5 @@
 /* gc/collect/resolver.h: how pages are taken away and brought back, as a table of functions chosen
- * once, when the heap is created (DESIGN section 5). Algorithms never ask which plan is in force.
+ * once, when the heap is created (docs/design.md). Algorithms never ask which plan is in force.
  *
  *                   minor                        copy                          stw
  *   backing         memfd, two shared views      private anonymous             private, one view

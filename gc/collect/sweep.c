@@ -52,8 +52,9 @@ static bool sweep_is_dead(const struct gc_heap *heap, uint32_t number)
 
 	if (gc_load_relaxed(&heap->regions.bits[number]) & GC_REGION_BLACK) /* */
 		return false;
-	if (region->kind == GC_REGION_LARGE)
-		return !gc_markbits_test(&heap->markbits, gc_region_start(&heap->regions, number));
+	if (region->kind == GC_REGION_LARGE) /* */
+		return !region->current &&
+		       !gc_markbits_test(&heap->markbits, gc_region_start(&heap->regions, number));
 	return region->kind == GC_REGION_SMALL && !region->current && region->live_bytes == 0;
 }
 

@@ -1,6 +1,6 @@
 /* gc/os/uffd.h: userfaultfd as the collector uses it: open, register, resolve, wake.
  *
- * The resolve calls swallow what is normal (DESIGN section 8) and finish partial work; what they
+ * The resolve calls swallow what is normal (see uffd.c) and finish partial work; what they
  * return is 0 when the range is resolved (by us or by somebody else) or a negative errno that the
  * caller has to act on. All of them may be called in a fault: they do not allocate, lock, or touch
  * errno. */

@@ -1,9 +1,9 @@
 /* test/unit/test_view.c: the two views: contents follow page tables both ways, and [V-3] [V-4]: no
  * move is ever refused half-way, which would leave a hole in a view.
  *
- * test_private_pieces replays what went wrong once under the copy plan: pieces of private memory that
- * moved back one by one do not merge, and a later move over two of them was refused by mremap after
- * it had unmapped its target. */
+ * Pieces of private memory that moved back one by one need not merge. Kernels before 6.17 refuse a
+ * move over two mappings, and do so after they have unmapped the target: test_private_pieces makes
+ * such pieces and holds that no move is ever refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

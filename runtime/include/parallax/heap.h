@@ -50,8 +50,9 @@ PLX_EXPORT enum plx_status plx_heap_create(const struct plx_heap_config *config,
  * detached; otherwise PLX_ERROR_MISUSE and the heap lives on. Blocks for a cycle under way. */
 PLX_EXPORT enum plx_status plx_heap_destroy(struct plx_heap *heap);
 
-/* The plan and the delivery in force, chosen at creation. They change only when the kernel refuses
- * something later and the heap degrades. Any thread; never blocks. */
+/* The plan and the delivery in force, chosen at creation. They stay: when the kernel refuses something
+ * later, that one cycle moves its objects inside the pause, or attaches pages in a lesser way, and
+ * `plx_stats.degraded` counts it. Any thread; never blocks. */
 PLX_EXPORT enum plx_plan plx_heap_plan(const struct plx_heap *heap);
 PLX_EXPORT enum plx_delivery plx_heap_delivery(const struct plx_heap *heap);
 PLX_EXPORT const char *plx_plan_name(enum plx_plan plan);
