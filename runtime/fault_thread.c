@@ -11,6 +11,7 @@
 
 #include "gc/base/clock.h"
 #include "gc/base/meta.h"
+#include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "gc/os/sys.h"
 #include "runtime/world.h"
@@ -76,8 +77,13 @@ static void *fault_main(void *argument)
 static void fault_thread_kick(struct plx_heap *heap)
 {
 	uint64_t one = 1;
+	unsigned round = 0;
 
-	gc_sys->write(heap->fault_thread.wake_fd, &one, sizeof(one));
+	/* Refused, it is repeated: whoever kicks may be about to join the thread. */
+	while (gc_sys->write(heap->fault_thread.wake_fd, &one, sizeof(one)) < 0) {
+		GC_REQUIRE(round < 1000000, "writing to an eventfd is refused");
+		gc_backoff(&round);
+	}
 }
 
 void rt_fault_thread_armed(struct plx_heap *heap, bool armed)
