@@ -88,7 +88,7 @@ void options_print_help(void)
 	       "  --heap BYTES      limit of the heap; K, M, G are powers of 1024 (cache: 1536M, others: 512M)\n"
 	       "  --live BYTES      live data to hold (cache: 512M, others: 64M; gcbench: by --depth)\n"
 	       "  --update-ratio P  share of operations that replace something (default 0.5)\n"
-	       "  --seconds S       length of a run (default 4)\n"
+	       "  --seconds S       length of a run (default 8)\n"
 	       "  --operations N    fixed work, over all threads, in place of --seconds: checksums must agree\n"
 	       "  --seed N          of all chance (default 1)\n"
 	       "  --depth N         deepest tree of trees and gcbench (default 16)\n"

@@ -6,10 +6,11 @@
 
 #include "gc/base/meta.h"
 
-/* Address space is free, fragmentation of it is not: each range gets half as much again. */
+/* Address space is free, fragmentation of it is not: each range gets half as much again, and a last
+ * part that stays empty, to rehearse the flip on. */
 static uint64_t heap_range_bytes(uint64_t heap_max_bytes)
 {
-	return gc_round_up(heap_max_bytes + heap_max_bytes / 2, GC_VIEW_ALIGN);
+	return gc_round_up(heap_max_bytes + heap_max_bytes / 2, GC_VIEW_ALIGN) + GC_VIEW_ALIGN;
 }
 
 static uint32_t heap_region_bytes(const struct plx_heap_config *config)
