@@ -267,7 +267,7 @@ bool options_parse(struct options *options, int argc, char **argv)
 	options->plans = (1u << RUN_PLANS) - 1;
 	options->deliveries = 1u << RUN_THREAD | 1u << RUN_SIGBUS;
 	options->threads = cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
-	options->seconds = 4;
+	options->seconds = 8;
 	options->seed = 1;
 	options->depth = 16;
 	options->directory = "/usr/include";

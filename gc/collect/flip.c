@@ -13,15 +13,40 @@
  *        the late list of the barrier together hold every dirty page, or detach is taken.
  * [FL-4] Whatever the kernel refuses, nothing is half done: the same units are then built inside
  *        this pause (GC_FLIP_IN_PAUSE).                                                     [I7]
+ * [FL-5] Detaching goes by gigabytes: on shared memory only those that hold a dirty page, a target or
+ *        an evacuated region are taken. Private memory is taken whole, since its alias shows nothing
+ *        else.
  *
  * Who runs here: the cycle's thread. */
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/resolver.h"
 
+#define FLIP_SETTLE_NS 15000
+
 static uint64_t flip_used_bytes(const struct gc_heap *heap, enum gc_range range)
 {
 	return (uint64_t)heap->regions.ranges[range].high_water << heap->regions.region_shift;
+}
+
+static void flip_take(struct gc_heap *heap, struct gc_haddr address)
+{
+	heap->taken[(address.at - (uintptr_t)heap->view.heap) / GC_VIEW_ALIGN] = 1;
+}
+
+/* Which gigabytes have to go, dirty pages apart. [FL-5] */
+static void flip_choose_taken(struct gc_heap *heap)
+{
+	const struct gc_cycle *cycle = &heap->cycle;
+	bool whole = heap->view.backing != GC_BACKING_SHARED;
+
+	memset(heap->taken, whole, heap->view.range_bytes / GC_VIEW_ALIGN);
+	for (uint32_t r = cycle->evacuated_first[GC_RANGE_OBJECTS]; r != GC_REGION_NONE;
+	     r = heap->regions.table[r].next)
+		flip_take(heap, gc_region_start(&heap->regions, r));
+	for (uint32_t i = 0; i < cycle->target_count; i++)
+		if (gc_region_range(&heap->regions, cycle->targets[i]) == GC_RANGE_OBJECTS)
+			flip_take(heap, gc_region_start(&heap->regions, cycle->targets[i]));
 }
 
 /* Runs of dirty pages, as many as are worth listing. [FL-3] */
@@ -42,6 +67,8 @@ static void flip_list_dirty_runs(struct gc_heap *heap)
 		cycle->dirty_pages += dirty;
 		if (dirty && run_count++ == 0)
 			run_first = n;
+		if (dirty)
+			flip_take(heap, gc_view_page_start(&heap->view, (struct gc_page){n}));
 		if (dirty || run_count == 0)
 			continue;
 		if (cycle->dirty_run_count < GC_DIRTY_RUNS_MAX)
@@ -145,7 +172,7 @@ static void flip_zap_object_targets(struct gc_heap *heap)
 	}
 }
 
-/* Rehearse the pause's system calls on the last gigabyte of the range, if it was never used: nothing
+/* Rehearse the pause's system calls on the last gigabyte of the range, which is never used: nothing
  * moves, but the kernel's code and the mappings' descriptions are in the caches when it counts. What
  * it returns does not matter. */
 static void flip_rehearse(struct gc_heap *heap)
@@ -153,8 +180,6 @@ static void flip_rehearse(struct gc_heap *heap)
 	uint64_t bytes = GC_VIEW_ALIGN, moved = 0;
 	struct gc_haddr last = gc_haddr(heap->view.heap + heap->view.range_bytes - bytes);
 
-	if (heap->view.range_bytes - bytes < heap->cycle.detach_bytes)
-		return;
 	if (gc_view_detach(&heap->view, last, bytes) < 0)
 		return;
 	gc_uffd_register(&heap->uffd, (void *)last.at, bytes);
@@ -168,6 +193,7 @@ void gc_flip_prepare(struct gc_heap *heap)
 
 	cycle->detach_bytes = gc_round_up(flip_used_bytes(heap, GC_RANGE_OBJECTS), GC_VIEW_ALIGN);
 	cycle->leaves_armed = false;
+	flip_choose_taken(heap);
 	flip_list_dirty_runs(heap);
 	flip_choose_mode(heap);
 	gc_pages_set_detached(&heap->pages, (struct gc_page){0},
@@ -190,24 +216,80 @@ static int flip_register(struct gc_heap *heap)
 	return gc_uffd_register(&heap->uffd, heap->view.heap, heap->cycle.detach_bytes);
 }
 
-static bool flip_detach_stw(struct gc_heap *heap)
+/* What was dirtied, or used for the first time, since the flip was prepared. */
+static void flip_add_late_stw(struct gc_heap *heap)
 {
-	struct gc_haddr start = gc_haddr(heap->view.heap);
-	uint64_t bytes = heap->cycle.detach_bytes;
+	struct gc_cycle *cycle = &heap->cycle;
+	uint64_t used = gc_round_up(flip_used_bytes(heap, GC_RANGE_OBJECTS), GC_VIEW_ALIGN);
+	uint32_t late = gc_load_acquire(&heap->late.count); /* [MO-LATE] */
+	struct gc_page end = {(uint32_t)(cycle->detach_bytes >> heap->view.page_shift)};
+
+	if (used > cycle->detach_bytes) {
+		gc_pages_set_detached(&heap->pages, end,
+				      (used - cycle->detach_bytes) >> heap->view.page_shift);
+		cycle->detach_bytes = used;
+	}
+	if (late > GC_LATE_DIRTY_MAX)
+		memset(heap->taken, 1, heap->view.range_bytes / GC_VIEW_ALIGN);
+	for (uint32_t i = 0; i < late && late <= GC_LATE_DIRTY_MAX; i++)
+		flip_take(heap,
+			  gc_view_page_start(&heap->view, (struct gc_page){heap->late.pages[i]}));
+}
+
+/* Detach and arm one run of gigabytes. */
+static int flip_detach_run(struct gc_heap *heap, uint64_t offset, uint64_t bytes)
+{
+	struct gc_haddr start = gc_haddr(heap->view.heap + offset);
 	int error = gc_view_detach(&heap->view, start, bytes);
 
 	if (error < 0) {
 		gc_degrade_note(heap, GC_DEGRADE_DETACH, error);
-		return false;
+		return error;
 	}
-	error = flip_register(heap);
-	if (error == 0) {
-		memset(heap->extents.states, GC_EXTENT_DETACHED, bytes >> heap->view.extent_shift);
-		return true;
+	error = gc_uffd_register(&heap->uffd, (void *)start.at, bytes);
+	if (error < 0) {
+		gc_degrade_note(heap, GC_DEGRADE_REGISTER, error);
+		gc_reattach_range(heap, start, bytes);
+		return error;
 	}
-	gc_degrade_note(heap, GC_DEGRADE_REGISTER, error);
-	gc_reattach_range(heap, start, bytes);
-	return false;
+	memset(&heap->extents.states[gc_heap_extent(heap, start)], GC_EXTENT_DETACHED,
+	       bytes >> heap->view.extent_shift);
+	return 0;
+}
+
+/* Give back what was taken below `offset`. */
+static void flip_undo_detach(struct gc_heap *heap, uint64_t offset)
+{
+	for (uint64_t at = 0; at < offset; at += GC_VIEW_ALIGN) {
+		struct gc_haddr start = gc_haddr(heap->view.heap + at);
+
+		if (!heap->taken[at / GC_VIEW_ALIGN])
+			continue;
+		gc_reattach_range(heap, start, GC_VIEW_ALIGN);
+		memset(&heap->extents.states[gc_heap_extent(heap, start)], GC_EXTENT_ATTACHED,
+		       GC_VIEW_ALIGN >> heap->view.extent_shift);
+	}
+}
+
+static bool flip_detach_stw(struct gc_heap *heap)
+{
+	uint64_t end = heap->cycle.detach_bytes, from = 0, to;
+
+	while (from < end) {
+		if (!heap->taken[from / GC_VIEW_ALIGN]) {
+			from += GC_VIEW_ALIGN;
+			continue;
+		}
+		to = from;
+		while (to < end && heap->taken[to / GC_VIEW_ALIGN])
+			to += GC_VIEW_ALIGN;
+		if (flip_detach_run(heap, from, to - from) < 0) {
+			flip_undo_detach(heap, from);
+			return false;
+		}
+		from = to;
+	}
+	return true;
 }
 
 /* Drop the listed runs and the late pages. [FL-3] */
@@ -238,12 +320,26 @@ static bool flip_zap_stw(struct gc_heap *heap)
 	return error == 0;
 }
 
+/* Give the CPUs of stopped mutators the time to fall idle: an idle CPU is interrupted once, a busy one
+ * for each gigabyte that moves. Returns the time. */
+static uint64_t flip_settle(void)
+{
+	uint64_t start_ns = gc_clock_ns(), now_ns = start_ns;
+
+	while (now_ns - start_ns < FLIP_SETTLE_NS) {
+		gc_cpu_relax();
+		now_ns = gc_clock_ns();
+	}
+	return now_ns;
+}
+
 static void flip_take_pages_stw(struct gc_heap *heap)
 {
 	struct gc_cycle *cycle = &heap->cycle;
-	uint64_t start_ns = gc_clock_ns();
+	uint64_t start_ns = flip_settle();
 	bool taken = false;
 
+	flip_add_late_stw(heap);
 	/* More late pages than the list holds: scanning for them would take heap-sized time. */
 	if (cycle->mode == GC_FLIP_ZAP && gc_load_acquire(&heap->late.count) > GC_LATE_DIRTY_MAX)
 		cycle->mode = GC_FLIP_DETACH; /* [MO-LATE] */

@@ -7,7 +7,7 @@
 #include "gc/base/meta.h"
 
 /* Address space is free, fragmentation of it is not: each range gets half as much again, and a last
- * part that stays empty, to rehearse the flip on. */
+ * part that is never handed out, to rehearse the flip on. */
 static uint64_t heap_range_bytes(uint64_t heap_max_bytes)
 {
 	return gc_round_up(heap_max_bytes + heap_max_bytes / 2, GC_VIEW_ALIGN) + GC_VIEW_ALIGN;
@@ -60,12 +60,14 @@ static bool heap_create_tables(struct gc_heap *heap)
 		if (!heap->view.cuts)
 			return false;
 	}
+	heap->taken = gc_meta_alloc(heap->view.range_bytes / GC_VIEW_ALIGN);
 	heap->distributions = gc_meta_alloc(PLX_DISTRIBUTION_COUNT * sizeof(struct plx_histogram));
 	heap->cycle.targets_capacity = heap->regions.count;
 	heap->cycle.targets = gc_meta_alloc(heap->regions.count * sizeof(uint32_t));
-	return heap->markbits.words && heap->forward.entries && heap->target_source &&
-	       heap->pages.states && heap->pages.flags && heap->extents.states &&
-	       heap->distributions && heap->cycle.targets && gc_type_table_create(&heap->types);
+	return heap->taken && heap->markbits.words && heap->forward.entries &&
+	       heap->target_source && heap->pages.states && heap->pages.flags &&
+	       heap->extents.states && heap->distributions && heap->cycle.targets &&
+	       gc_type_table_create(&heap->types);
 }
 
 int gc_heap_create(struct gc_heap *heap, enum gc_backing backing, const char **step)
@@ -114,6 +116,7 @@ void gc_heap_destroy(struct gc_heap *heap)
 	gc_meta_free(heap->pages.states, sizes.pages);
 	gc_meta_free(heap->pages.flags, sizes.pages);
 	gc_meta_free(heap->extents.states, sizes.extents);
+	gc_meta_free(heap->taken, heap->view.range_bytes / GC_VIEW_ALIGN);
 	gc_meta_free(heap->view.cuts, sizes.extents + 1);
 	gc_meta_free(heap->distributions, PLX_DISTRIBUTION_COUNT * sizeof(struct plx_histogram));
 	gc_meta_free(heap->cycle.targets, heap->cycle.targets_capacity * sizeof(uint32_t));

@@ -115,6 +115,7 @@ struct gc_heap {
 	uintptr_t *target_source; /* per page of a target region: first object that overlaps it */
 	struct gc_pages pages;
 	struct gc_extents extents;
+	uint8_t *taken; /* per GC_VIEW_ALIGN of the object range: this flip takes it away; the cycle's */
 	struct gc_type_table types;
 	const struct gc_resolver *resolver;
 	const struct gc_world *world;

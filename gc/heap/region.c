@@ -42,8 +42,9 @@ int gc_regions_create(struct gc_regions *regions, const struct gc_view *view, ui
 	regions->bits = gc_meta_alloc(regions->count);
 	if (!regions->table || !regions->bits)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < GC_RANGE_COUNT; i++)
-		if (!range_create(&regions->ranges[i], i * per_range, per_range))
+	for (uint32_t i = 0; i < GC_RANGE_COUNT; i++) /* but the last part: see heap_range_bytes */
+		if (!range_create(&regions->ranges[i], i * per_range,
+				  per_range - (uint32_t)(GC_VIEW_ALIGN / region_bytes)))
 			return -ENOMEM;
 	return 0;
 }
