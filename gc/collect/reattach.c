@@ -11,15 +11,13 @@
 #include "gc/collect/collect.h"
 #include "gc/collect/resolver.h"
 
-static bool region_has_dirty_page(const struct gc_heap *heap, uint32_t number, struct gc_page first,
-				  uint32_t count)
+static bool region_has_dirty_page(const struct gc_heap *heap, struct gc_page first, uint32_t count)
 {
 	uint8_t matters = heap->cycle.evacuated_classes | GC_PAGE_ANY;
 	uint64_t wide = matters * UINT64_C(0x0101010101010101), word;
 	const uint8_t *flags = &heap->pages.flags[first.n];
 	uint32_t i = 0;
 
-	(void)number;
 	for (; i + 8 <= count; i += 8) {
 		memcpy(&word, flags + i, sizeof(word));
 		if (word & wide)
@@ -48,7 +46,7 @@ enum gc_extent_class gc_extent_classify(const struct gc_heap *heap, uint32_t ext
 			return GC_EXTENT_DIRTY;
 		if (bits & GC_REGION_EVACUATED)
 			class = GC_EXTENT_SOURCE;
-		else if (region_has_dirty_page(heap, number, gc_heap_page(heap, address),
+		else if (region_has_dirty_page(heap, gc_heap_page(heap, address),
 					       (uint32_t)(step >> heap->view.page_shift)))
 			return GC_EXTENT_DIRTY;
 	}
