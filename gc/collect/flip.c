@@ -336,7 +336,7 @@ static uint64_t flip_settle(void)
 static void flip_take_pages_stw(struct gc_heap *heap)
 {
 	struct gc_cycle *cycle = &heap->cycle;
-	uint64_t start_ns = flip_settle();
+	uint64_t start_ns = cycle->mode == GC_FLIP_DETACH ? flip_settle() : gc_clock_ns();
 	bool taken = false;
 
 	flip_add_late_stw(heap);
