@@ -91,6 +91,7 @@ static void cycle_start(struct gc_heap *heap)
 	heap->allocated_at_cycle_start = heap->allocated_bytes;
 	heap->world->each_root(heap, gc_mark_root, NULL);
 	cycle_pause_end(heap);
+	gc_pace_marking(heap);
 }
 
 /* [CY-1] True when marking is complete; barriers then stop logging. */
@@ -221,6 +222,7 @@ void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world)
 	cycle_mark(heap);
 	gc_sweep(heap);
 	gc_plan(heap);
+	gc_pace_moving(heap);
 	if (heap->cycle.evacuated_count == 0)
 		cycle_end_without_flip(heap);
 	else

@@ -78,6 +78,22 @@ static void allocate_stall(struct plx_heap *heap, struct rt_thread *thread, bool
 	gc_add_relaxed(&heap->gc.stats.stall_ns, gc_clock_ns() - start_ns);
 }
 
+/* Mutators are ahead of their ration: wait a little. */
+static void allocate_pace(struct plx_heap *heap, struct rt_thread *thread)
+{
+	uint32_t gate;
+	uint64_t wait_ns = gc_pace_wait_ns(&heap->gc, &gate), start_ns;
+
+	if (wait_ns == 0)
+		return;
+	start_ns = gc_clock_ns();
+	plx_block_enter(&thread->gc.pub);
+	gc_pace_wait(&heap->gc, gate, wait_ns);
+	plx_block_exit(&thread->gc.pub);
+	gc_add_relaxed(&heap->gc.stats.paced, 1); /* statistics */
+	gc_add_relaxed(&heap->gc.stats.paced_ns, gc_clock_ns() - start_ns);
+}
+
 /* Did the last cycle leave room for this request, had nobody else come first? */
 static bool allocate_has_room(struct plx_heap *heap, uint64_t bytes)
 {
@@ -109,6 +125,7 @@ void *plx_alloc_slow(struct plx_thread *pub, const struct plx_layout *layout, ui
 	plx_poll(pub);
 	if (gc_pace_wants_cycle(&heap->gc))
 		rt_collector_request(heap, "pacing");
+	allocate_pace(heap, thread);
 	for (int attempt = 0;; attempt++) {
 		void *object = allocate_try(heap, thread, type, header, bytes);
 

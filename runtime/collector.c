@@ -51,16 +51,19 @@ void rt_collector_wait(struct plx_heap *heap, const char *cause, bool emergency)
 	pthread_mutex_unlock(&collector->lock);
 }
 
-/* How many regions may stay resident: the configured target, or a fifth above what is in use. */
-static uint32_t idle_target_regions(const struct plx_heap *heap)
+/* How many regions may stay resident: the configured target, or a fifth above what is in use. While
+ * mutators allocate, what they will use before the next cycle stays too: giving it back would only
+ * make them fetch it again. */
+static uint32_t idle_target_regions(const struct plx_heap *heap, bool allocating)
 {
 	const struct gc_regions *regions = &heap->gc.regions;
 	uint64_t target = heap->gc.config.resident_target_bytes;
-	uint32_t used = gc_load_relaxed(&regions->used); /* a hint */
+	uint32_t used = gc_load_relaxed(&regions->used); /* a hint, as the next */
+	uint32_t trigger = gc_load_relaxed(&heap->gc.trigger_regions);
 
 	if (target)
 		return (uint32_t)(target >> regions->region_shift);
-	return used + used / 5 + 1;
+	return gc_max(used + used / 5 + 1, allocating ? trigger : 0);
 }
 
 static struct timespec idle_deadline(uint64_t ms)
@@ -77,11 +80,23 @@ static struct timespec idle_deadline(uint64_t ms)
 	return at;
 }
 
+/* Give memory back if it has been idle. True when nothing is left to be given back later. */
+static bool collector_trim(struct plx_heap *heap, uint64_t *allocated_bytes)
+{
+	uint64_t now_bytes = gc_load_relaxed(&heap->gc.allocated_bytes); /* a hint */
+	bool allocating = now_bytes != *allocated_bytes && heap->gc.config.resident_idle_ms;
+
+	*allocated_bytes = now_bytes;
+	gc_regions_trim(&heap->gc.regions, idle_target_regions(heap, allocating));
+	return !allocating;
+}
+
 /* Wait for work. The lock is held on entry and return. */
 static void collector_idle_locked(struct plx_heap *heap)
 {
 	struct rt_collector *collector = &heap->collector;
 	uint64_t idle_since_ns = gc_clock_ns();
+	uint64_t allocated_bytes = gc_load_relaxed(&heap->gc.allocated_bytes); /* a hint */
 	bool trimmed = false;
 
 	while (collector->wanted <= collector->finished && !collector->quit) {
@@ -90,9 +105,9 @@ static void collector_idle_locked(struct plx_heap *heap)
 
 		if (!trimmed && idle_ms >= heap->gc.config.resident_idle_ms) {
 			pthread_mutex_unlock(&collector->lock);
-			gc_regions_trim(&heap->gc.regions, idle_target_regions(heap));
+			trimmed = collector_trim(heap, &allocated_bytes);
 			pthread_mutex_lock(&collector->lock);
-			trimmed = true;
+			idle_since_ns = gc_clock_ns();
 			continue;
 		}
 		if (trimmed)

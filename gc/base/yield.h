@@ -1,11 +1,13 @@
 /* gc/base/yield.h: schedule perturbation (GC_YIELD): at named places of the protocols the thread
  * sometimes gives up the CPU, by a generator seeded from the option, so that rare interleavings
- * become common. Off, it is one load of a constant. Any context: sched_yield is all it does. */
+ * become common. Off, it is one load of a constant. Any context: sched_yield and nanosleep are all it does. */
 #ifndef GC_BASE_YIELD_H
 #define GC_BASE_YIELD_H
 
+#include <errno.h>
 #include <sched.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "gc/base/atomic.h"
 
@@ -26,13 +28,21 @@ static inline void gc_yield_point(void)
 		sched_yield();
 }
 
-/* Wait politely in a loop whose other side makes progress by itself: spin, then yield. */
+/* Wait politely in a loop whose other side makes progress by itself: spin, then yield, then sleep. Sleep,
+ * because the other side may have been put off its CPU by a third party: only a CPU that falls idle
+ * fetches it over, and one that yields in a loop never is. */
 static inline void gc_backoff(unsigned *round)
 {
+	static const struct timespec nap = {.tv_sec = 0, .tv_nsec = 20000};
+	int saved = errno;
+
 	if (++*round < 64)
 		gc_cpu_relax();
-	else
+	else if (*round < 128)
 		sched_yield();
+	else
+		nanosleep(&nap, NULL);
+	errno = saved; /* faults wait here too */
 }
 
 #endif

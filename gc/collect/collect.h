@@ -79,6 +79,11 @@ void gc_fault_wait_out(struct gc_heap *heap);
 bool gc_pace_wants_cycle(struct gc_heap *heap);
 void gc_pace_init(struct gc_heap *heap);
 void gc_pace_after_cycle(struct gc_heap *heap);
+void gc_pace_marking(struct gc_heap *heap);
+void gc_pace_moving(struct gc_heap *heap);
+/* How long a mutator that needs a new TLAB should wait first, and the waiting itself, as BLOCKED. */
+uint64_t gc_pace_wait_ns(struct gc_heap *heap, uint32_t *gate);
+void gc_pace_wait(struct gc_heap *heap, uint32_t gate, uint64_t wait_ns);
 
 /* verify.c: in a pause. */
 void gc_verify_stw(struct gc_heap *heap, bool marking_done);

@@ -22,8 +22,6 @@
 #include "gc/collect/collect.h"
 #include "gc/collect/resolver.h"
 
-#define FLIP_SETTLE_NS 15000
-
 static uint64_t flip_used_bytes(const struct gc_heap *heap, enum gc_range range)
 {
 	return (uint64_t)heap->regions.ranges[range].high_water << heap->regions.region_shift;
@@ -320,23 +318,10 @@ static bool flip_zap_stw(struct gc_heap *heap)
 	return error == 0;
 }
 
-/* Give the CPUs of stopped mutators the time to fall idle: an idle CPU is interrupted once, a busy one
- * for each gigabyte that moves. Returns the time. */
-static uint64_t flip_settle(void)
-{
-	uint64_t start_ns = gc_clock_ns(), now_ns = start_ns;
-
-	while (now_ns - start_ns < FLIP_SETTLE_NS) {
-		gc_cpu_relax();
-		now_ns = gc_clock_ns();
-	}
-	return now_ns;
-}
-
 static void flip_take_pages_stw(struct gc_heap *heap)
 {
 	struct gc_cycle *cycle = &heap->cycle;
-	uint64_t start_ns = cycle->mode == GC_FLIP_DETACH ? flip_settle() : gc_clock_ns();
+	uint64_t start_ns = gc_clock_ns();
 	bool taken = false;
 
 	flip_add_late_stw(heap);

@@ -1,21 +1,54 @@
-/* gc/collect/pace.c: when to start the next cycle: early enough that allocation need not wait for it
- * to end, late enough that most of what was allocated is dead.
+/* gc/collect/pace.c: when to start the next cycle, and how fast mutators may allocate while one runs.
  *
- * What was allocated while the last cycle ran predicts the next one: it starts when
- * what remains free would just last for one and a half such cycles and their targets. Bounds on both sides
- * keep a single odd cycle from upsetting it.
+ * Start: early enough that allocation need not wait for the cycle to end, late enough that most of
+ * what was allocated is dead. What mutators allocate in the time of a cycle is predicted from the
+ * last cycle and from the time before it; the next one starts when what remains free would just
+ * last for one and a half of that, and for its targets. Bounds on both sides keep a single odd
+ * cycle from upsetting it.
  *
- * Who runs here: mutators ask at refill; the cycle's thread sets the trigger. */
+ * Ration: while a cycle runs, what is free is handed out evenly over the time that it is expected
+ * to need. A thread that is ahead of that waits a little at refill; so many short waits take the
+ * place of one that lasts until the cycle has ended. The same idea, driven by time instead of by
+ * work done, as the pacer of the Shenandoah collector (Flood et al., PPPJ 2016).
+ *
+ *        bytes |                     _____--------   ration
+ *        handed|             _---                     the last seventh is stretched out for
+ *        out   |       _---                           as long as the cycle is late
+ *              | _---
+ *              +----------------------|----------- time
+ *                                 expected end
+ *
+ * [PC-1] Rationing only ever delays, by PACE_WAIT_MAX_NS at a time: whether memory can be had is decided
+ *        by the region table alone.
+ *
+ * Who runs here: mutators ask at refill; the cycle's thread sets trigger and ration. */
+#include <linux/futex.h>
+
+#include "gc/base/clock.h"
 #include "gc/collect/collect.h"
+#include "gc/os/sys.h"
+
+#define PACE_WAIT_MIN_NS 60000	 /* shorter ones cost more than they even out */
+#define PACE_WAIT_MAX_NS 4000000 /* at a time, so that no wait is long */
+#define PACE_FREELY 0.0625	 /* of a ration, at once */
+#define PACE_ON_TIME 0.85	 /* of a ration, until the expected end */
 
 static uint32_t pace_limit(const struct gc_heap *heap)
 {
 	return heap->regions.max_regions - heap->regions.reserve_regions;
 }
 
+static uint64_t pace_free_bytes(const struct gc_heap *heap)
+{
+	uint32_t used = gc_load_relaxed(&heap->regions.used), limit = pace_limit(heap); /* a hint */
+
+	return (uint64_t)(limit > used ? limit - used : 0) << heap->regions.region_shift;
+}
+
 void gc_pace_init(struct gc_heap *heap)
 {
 	gc_store_relaxed(&heap->trigger_regions, pace_limit(heap) / 2); /* a hint */
+	heap->pace.cycle_ended_ns = gc_clock_ns();
 }
 
 bool gc_pace_wants_cycle(struct gc_heap *heap)
@@ -30,19 +63,136 @@ bool gc_pace_wants_cycle(struct gc_heap *heap)
 	return gc_load_relaxed(&heap->regions.used) >= gc_load_relaxed(&heap->trigger_regions);
 }
 
-void gc_pace_after_cycle(struct gc_heap *heap)
+/* --- ration ----------------------------------------------------------------------------------- */
+
+/* The fields are read one by one while they change: a mixture costs one wait of [PC-1] at most. */
+static void pace_set_ration(struct gc_heap *heap, uint64_t bytes, uint64_t duration_ns)
+{
+	struct gc_pace *pace = &heap->pace;
+
+	gc_store_relaxed(&pace->ration_bytes, 0);
+	gc_store_relaxed(&pace->ration_from_bytes, gc_load_relaxed(&heap->allocated_bytes));
+	gc_store_relaxed(&pace->ration_from_ns, gc_clock_ns());
+	gc_store_relaxed(&pace->ration_ns, gc_max(duration_ns, UINT64_C(1)));
+	gc_store_relaxed(&pace->ration_bytes, bytes);
+	/* Whoever waits by the old ration asks again. */
+	gc_add_relaxed(&pace->gate, 1);					 /* the futex orders it */
+	gc_sys->futex(&pace->gate, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL); /* lost: waits end alone */
+}
+
+/* Marking: what is free now has to last for marking, for targets and for the move, in which mutators
+ * get as much as the targets. */
+void gc_pace_marking(struct gc_heap *heap)
+{
+	const struct gc_pace *pace = &heap->pace;
+	uint64_t whole_ns = pace->mark_ns + 2 * pace->move_ns;
+
+	if (heap->cycle.stop_the_world || pace->mark_ns == 0)
+		return;
+	pace_set_ration(heap,
+			(uint64_t)((double)pace_free_bytes(heap) * (double)pace->mark_ns /
+				   (double)whole_ns),
+			pace->mark_ns);
+}
+
+/* Moving: targets are taken; what is free is the mutators'. */
+void gc_pace_moving(struct gc_heap *heap)
+{
+	if (!heap->cycle.stop_the_world && heap->pace.move_ns)
+		pace_set_ration(heap, pace_free_bytes(heap), heap->pace.move_ns);
+}
+
+/* When, from the start of the ration, may `share` of it be out? */
+static double pace_due_ns(double share, double duration_ns)
+{
+	double paid = (share - PACE_FREELY) / (1 - PACE_FREELY);
+
+	if (paid <= 0)
+		return 0;
+	if (paid < PACE_ON_TIME)
+		return paid / PACE_ON_TIME * duration_ns;
+	if (paid >= 1)
+		return 1e18;
+	return duration_ns / (1 - (paid - PACE_ON_TIME) / (1 - PACE_ON_TIME));
+}
+
+uint64_t gc_pace_wait_ns(struct gc_heap *heap, uint32_t *gate)
+{
+	struct gc_pace *pace = &heap->pace;
+	uint64_t ration, taken;
+	double due_ns, elapsed_ns;
+
+	*gate = gc_load_relaxed(&pace->gate);
+	ration = gc_load_relaxed(&pace->ration_bytes); /* as in pace_set_ration, and so below */
+	if (ration == 0)
+		return 0;
+	taken = gc_load_relaxed(&heap->allocated_bytes) - gc_load_relaxed(&pace->ration_from_bytes);
+	due_ns = pace_due_ns((double)taken / (double)ration,
+			     (double)gc_load_relaxed(&pace->ration_ns));
+	elapsed_ns = (double)(gc_clock_ns() - gc_load_relaxed(&pace->ration_from_ns));
+	if (due_ns < elapsed_ns + PACE_WAIT_MIN_NS)
+		return 0;
+	return (uint64_t)gc_min(due_ns - elapsed_ns, (double)PACE_WAIT_MAX_NS);
+}
+
+void gc_pace_wait(struct gc_heap *heap, uint32_t gate, uint64_t wait_ns)
+{
+	struct timespec timeout = {.tv_nsec = (long)wait_ns};
+
+	gc_sys->futex(&heap->pace.gate, FUTEX_WAIT_PRIVATE, gate, &timeout); /* any return: go on */
+}
+
+/* --- trigger ---------------------------------------------------------------------------------- */
+
+/* The longer of the last and a running mean: late is worse than early. */
+static uint64_t pace_expect(uint64_t *mean_ns, uint64_t last_ns)
+{
+	*mean_ns = *mean_ns ? (3 * *mean_ns + last_ns) / 4 : last_ns;
+	return gc_max(*mean_ns, last_ns);
+}
+
+/* What mutators would allocate in the time of a cycle, unhindered. */
+static uint64_t pace_predict_bytes(const struct gc_heap *heap, uint64_t now_ns)
+{
+	const struct gc_pace *pace = &heap->pace;
+	uint64_t at_start = gc_load_relaxed(&heap->allocated_at_cycle_start);
+	uint64_t during = gc_load_relaxed(&heap->allocated_bytes) - at_start;
+	uint64_t between = at_start - pace->cycle_ended_bytes;
+	uint64_t between_ns =
+		heap->cycle.start_ns - gc_min(pace->cycle_ended_ns, heap->cycle.start_ns);
+	double rate = (double)between / (double)gc_max(between_ns, UINT64_C(1000000));
+
+	return gc_max(during, (uint64_t)(rate * (double)(now_ns - heap->cycle.start_ns)));
+}
+
+static void pace_set_trigger(struct gc_heap *heap, uint64_t predicted_bytes)
 {
 	uint32_t limit = pace_limit(heap), used = gc_load_relaxed(&heap->regions.used); /* hints */
 	uint32_t room = limit > used ? limit - used : 0;
-	uint64_t allocated = gc_load_relaxed(&heap->allocated_bytes) -
-			     gc_load_relaxed(&heap->allocated_at_cycle_start);
 	uint64_t targets = (uint64_t)heap->cycle.target_count << heap->regions.region_shift;
-	/* Allocated while the cycle ran, half as much again, what it copied to, and a little. */
-	uint64_t lead = allocated + allocated / 2 + targets + heap->config.heap_max_bytes / 64;
+	uint64_t lead =
+		predicted_bytes + predicted_bytes / 2 + targets + heap->config.heap_max_bytes / 64;
 	uint64_t lead_regions = lead >> heap->regions.region_shift;
 	uint64_t latest = used + room - room / 8, earliest = used + room / 16;
 	uint64_t trigger = limit > lead_regions ? limit - lead_regions : 0;
 
 	trigger = gc_min(gc_max(trigger, earliest), latest);
 	gc_store_relaxed(&heap->trigger_regions, (uint32_t)trigger);
+}
+
+void gc_pace_after_cycle(struct gc_heap *heap)
+{
+	struct gc_pace *pace = &heap->pace;
+	uint64_t now_ns = gc_clock_ns();
+	uint64_t whole_ns = now_ns - heap->cycle.start_ns, mark_ns = heap->cycle.mark_ns;
+
+	pace_set_trigger(heap, pace_predict_bytes(heap, now_ns));
+	if (!heap->cycle.stop_the_world) {
+		pace->mark_ns = pace_expect(&pace->mark_mean_ns, mark_ns);
+		pace->move_ns =
+			pace_expect(&pace->move_mean_ns, whole_ns - gc_min(mark_ns, whole_ns));
+	}
+	pace->cycle_ended_ns = now_ns;
+	pace->cycle_ended_bytes = gc_load_relaxed(&heap->allocated_bytes);
+	pace_set_ration(heap, 0, 0);
 }

@@ -105,6 +105,18 @@ struct gc_late_dirty {
 };
 #define GC_LATE_DIRTY_MAX 64
 
+/* See pace.c. */
+struct gc_pace {
+	/* Relaxed atomics, written by the cycle's thread. */
+	uint64_t ration_bytes; /* 0: mutators allocate as they like */
+	uint64_t ration_from_bytes, ration_from_ns, ration_ns;
+	uint32_t gate; /* a futex: changes with the ration */
+	/* The cycle's thread. */
+	uint64_t mark_ns, move_ns; /* expected of the next cycle; 0: none has run */
+	uint64_t mark_mean_ns, move_mean_ns;
+	uint64_t cycle_ended_ns, cycle_ended_bytes;
+};
+
 struct gc_heap {
 	/* Immutable after creation. */
 	struct plx_heap_config config;
@@ -137,7 +149,8 @@ struct gc_heap {
 	uint32_t fault_turn;	  /* odd while the fault thread resolves [FT-2] */
 	uint32_t mark_overflowed; /* an object was marked but could not be queued */
 	struct gc_late_dirty late;
-	uint32_t stalled;	  /* mutators that wait for memory now */
+	uint32_t stalled; /* mutators that wait for memory now */
+	struct gc_pace pace;
 	uint32_t trigger_regions; /* regions in use at which the next cycle starts */
 	uint32_t degrade_notes;	  /* bits: which refusals were reported already */
 

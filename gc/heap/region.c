@@ -83,21 +83,32 @@ static bool bitmap_test(const uint64_t *bitmap, uint32_t index)
 	return bitmap[index / 64] >> (index % 64) & 1;
 }
 
-/* Return the pages of one free resident region. The kernel refusing leaves it resident. */
-static bool region_decommit_locked(struct gc_regions *regions, struct gc_region_range *range,
-				   uint32_t index)
+/* Book a region whose pages are gone as empty. */
+static void region_note_empty_locked(struct gc_regions *regions, struct gc_region_range *range,
+				     uint32_t index)
 {
-	struct gc_haddr start = gc_region_start(regions, range->first + index);
-
-	if (!regions->decommit_allowed)
-		return false;
-	if (gc_view_decommit(regions->view, start, regions->region_bytes) < 0)
-		return false;
 	bitmap_assign(range->free_resident, index, false);
 	bitmap_assign(range->free_empty, index, true);
 	regions->table[range->first + index].fresh = true;
 	regions->resident_free--;
 	regions->returned_bytes += regions->region_bytes;
+}
+
+static bool region_decommit(const struct gc_regions *regions, const struct gc_region_range *range,
+			    uint32_t index)
+{
+	struct gc_haddr start = gc_region_start(regions, range->first + index);
+
+	return gc_view_decommit(regions->view, start, regions->region_bytes) == 0;
+}
+
+/* Return the pages of one free resident region. The kernel refusing leaves it resident. */
+static bool region_decommit_locked(struct gc_regions *regions, struct gc_region_range *range,
+				   uint32_t index)
+{
+	if (!regions->decommit_allowed || !region_decommit(regions, range, index))
+		return false;
+	region_note_empty_locked(regions, range, index);
 	return true;
 }
 
@@ -226,22 +237,40 @@ void gc_region_free_locked(struct gc_regions *regions, uint32_t number)
 		region_free_one_locked(regions, number + i);
 }
 
+/* [R-4] One region, its pages returned without the lock: nobody else finds it meanwhile, and it counts
+ * as resident until it is not. False when there is nothing left to do. */
+static bool regions_trim_one(struct gc_regions *regions, struct gc_region_range *range,
+			     uint32_t index, uint32_t target_regions)
+{
+	bool free_here, enough, done;
+
+	pthread_mutex_lock(&regions->lock);
+	enough = !regions->decommit_allowed ||
+		 regions->used + regions->resident_free <= target_regions;
+	free_here = !enough && bitmap_test(range->free_resident, index);
+	if (free_here)
+		bitmap_assign(range->free_resident, index, false);
+	pthread_mutex_unlock(&regions->lock);
+	if (!free_here)
+		return !enough;
+	done = region_decommit(regions, range, index);
+	pthread_mutex_lock(&regions->lock);
+	if (done)
+		region_note_empty_locked(regions, range, index);
+	else
+		bitmap_assign(range->free_resident, index, true);
+	pthread_mutex_unlock(&regions->lock);
+	return done;
+}
+
 void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions)
 {
 	for (uint32_t i = 0; i < GC_RANGE_COUNT; i++) {
 		struct gc_region_range *range = &regions->ranges[i];
 
 		/* From the top down: low addresses are reused first. */
-		for (uint32_t index = range->high_water; index-- > 0;) {
-			bool enough;
-
-			pthread_mutex_lock(&regions->lock);
-			enough = regions->used + regions->resident_free <= target_regions;
-			if (!enough && bitmap_test(range->free_resident, index))
-				enough = !region_decommit_locked(regions, range, index);
-			pthread_mutex_unlock(&regions->lock);
-			if (enough)
+		for (uint32_t index = range->high_water; index-- > 0;)
+			if (!regions_trim_one(regions, range, index, target_regions))
 				return;
-		}
 	}
 }

@@ -12,6 +12,8 @@
  * [R-1] used + resident free regions <= max_regions: the hard limit of the heap.
  * [R-2] Mutators leave `reserve_regions` for the evacuation of the cycle that will help them.
  * [R-3] Region bits (gc_region_bit) are written in pauses or under the lock, read anywhere.
+ * [R-4] Trimming punches its holes without the lock: a mutator at refill must not wait for the kernel.
+ *       Only the cycle's thread trims, between cycles, so no flip can come in between.
  *
  * Who runs here: mutators in allocation's slow path, the plan, the cycle; all under `lock`. */
 #ifndef GC_HEAP_REGION_H
@@ -96,7 +98,7 @@ uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range ran
 void gc_region_free_locked(struct gc_regions *regions, uint32_t number);
 
 /* Give free resident regions back to the kernel until at most `target_regions` regions are
- * resident. Drops and retakes the lock around each system call. */
+ * resident. Between cycles, by the cycle's thread. [R-4] */
 void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions);
 
 static inline uint32_t gc_region_of(const struct gc_regions *regions, struct gc_haddr address)

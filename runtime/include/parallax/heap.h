@@ -98,6 +98,8 @@ struct plx_stats {
 	uint64_t faults;		 /* early touches by mutators */
 	uint64_t stalls;		 /* allocations that waited for a cycle */
 	uint64_t stall_ns;		 /* how long they waited, summed over threads */
+	uint64_t paced;			 /* short waits that made memory last until a cycle's end */
+	uint64_t paced_ns;		 /* how long they took, summed over threads */
 	uint64_t pause_ns;		 /* sum of all pauses */
 	uint64_t cycle_ns;		 /* sum of all cycles, concurrent phases included */
 	uint64_t degraded;	 /* times a kernel refusal forced a lesser plan for a cycle */
