@@ -208,6 +208,7 @@ static void cycle_end(struct gc_heap *heap)
 		cycle_pause_end(heap);
 		heap->cycle.stop_the_world = true;
 	}
+	gc_regions_end_reserve(&heap->regions);
 	gc_pace_after_cycle(heap);
 	cycle_record(heap);
 	cycle_log(heap);

@@ -1,7 +1,7 @@
 /* runtime/allocate.c: allocation out of line: refill, large objects, waiting, giving up.
  *
- * When there is no memory the thread waits for a cycle, twice; then for one that stops the world
- * and compacts without a budget. Other threads may be quicker to take what that freed: so as long as
+ * When there is no memory the thread waits for the cycle that runs, if one does; then for a whole one,
+ * twice; then for one that stops the world and compacts without a budget. Other threads may be quicker to take what that freed: so as long as
  * the live data left room for the request, it tries again. At last the embedder's handler is asked
  * and NULL returned. Nothing is lost on the way.
  *
@@ -65,17 +65,24 @@ static void *allocate_try(struct plx_heap *heap, struct rt_thread *thread,
 	return object;
 }
 
-static void allocate_stall(struct plx_heap *heap, struct rt_thread *thread, bool emergency)
+/* Wait for what the running cycle frees; if none runs, or `whole` is set, for one that starts now. */
+static bool allocate_stall(struct plx_heap *heap, struct rt_thread *thread, bool whole,
+			   bool emergency)
 {
 	uint64_t start_ns = gc_clock_ns();
+	bool collected = true;
 
 	gc_add_relaxed(&heap->gc.stalled, 1); /* a hint for the plan */
 	plx_block_enter(&thread->gc.pub);
-	rt_collector_wait(heap, emergency ? "emergency" : "out of memory", emergency);
+	if (whole || !rt_collector_wait_running(heap))
+		rt_collector_wait(heap, emergency ? "emergency" : "out of memory", emergency);
+	else
+		collected = false;
 	plx_block_exit(&thread->gc.pub);
 	gc_sub_relaxed(&heap->gc.stalled, 1);	   /* as above */
 	gc_add_relaxed(&heap->gc.stats.stalls, 1); /* statistics */
 	gc_add_relaxed(&heap->gc.stats.stall_ns, gc_clock_ns() - start_ns);
+	return collected;
 }
 
 /* Mutators are ahead of their ration: wait a little. */
@@ -126,13 +133,13 @@ void *plx_alloc_slow(struct plx_thread *pub, const struct plx_layout *layout, ui
 	if (gc_pace_wants_cycle(&heap->gc))
 		rt_collector_request(heap, "pacing");
 	allocate_pace(heap, thread);
-	for (int attempt = 0;; attempt++) {
+	for (int attempt = 0, waits = 0;; waits++) {
 		void *object = allocate_try(heap, thread, type, header, bytes);
 
 		if (object)
 			return object;
 		if (attempt > 2 && (attempt > ALLOCATE_TRIES || !allocate_has_room(heap, bytes)))
 			return allocate_give_up(heap, pub, bytes);
-		allocate_stall(heap, thread, attempt >= 2);
+		attempt += allocate_stall(heap, thread, waits > 0, attempt >= 2);
 	}
 }

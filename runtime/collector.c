@@ -33,6 +33,21 @@ void rt_collector_request(struct plx_heap *heap, const char *cause)
 	pthread_mutex_unlock(&collector->lock);
 }
 
+bool rt_collector_wait_running(struct plx_heap *heap)
+{
+	struct rt_collector *collector = &heap->collector;
+	uint64_t running;
+	bool any;
+
+	pthread_mutex_lock(&collector->lock);
+	running = collector->started;
+	any = collector->finished < running;
+	while (collector->finished < running && !collector->quit)
+		pthread_cond_wait(&collector->done, &collector->lock);
+	pthread_mutex_unlock(&collector->lock);
+	return any;
+}
+
 void rt_collector_wait(struct plx_heap *heap, const char *cause, bool emergency)
 {
 	struct rt_collector *collector = &heap->collector;

@@ -142,6 +142,8 @@ void rt_collector_stop(struct plx_heap *heap);
 void rt_collector_request(struct plx_heap *heap, const char *cause);
 /* The calling thread, if attached, must be BLOCKED already. */
 void rt_collector_wait(struct plx_heap *heap, const char *cause, bool emergency);
+/* Wait for the end of the cycle that runs now. False, at once, if none does. */
+bool rt_collector_wait_running(struct plx_heap *heap);
 
 /* fault_thread.c */
 int rt_fault_thread_start(struct plx_heap *heap);

@@ -81,6 +81,8 @@ void gc_pace_init(struct gc_heap *heap);
 void gc_pace_after_cycle(struct gc_heap *heap);
 void gc_pace_marking(struct gc_heap *heap);
 void gc_pace_moving(struct gc_heap *heap);
+/* How much the plan may copy, so that mutators can go on meanwhile. */
+uint64_t gc_pace_target_bytes(const struct gc_heap *heap);
 /* How long a mutator that needs a new TLAB should wait first, and the waiting itself, as BLOCKED. */
 uint64_t gc_pace_wait_ns(struct gc_heap *heap, uint32_t *gate);
 void gc_pace_wait(struct gc_heap *heap, uint32_t gate, uint64_t wait_ns);

@@ -33,21 +33,17 @@
 #define PACE_FREELY 0.0625	 /* of a ration, at once */
 #define PACE_ON_TIME 0.85	 /* of a ration, until the expected end */
 
-static uint32_t pace_limit(const struct gc_heap *heap)
-{
-	return heap->regions.max_regions - heap->regions.reserve_regions;
-}
-
 static uint64_t pace_free_bytes(const struct gc_heap *heap)
 {
-	uint32_t used = gc_load_relaxed(&heap->regions.used), limit = pace_limit(heap); /* a hint */
+	uint32_t used = gc_load_relaxed(&heap->regions.used),
+		 limit = gc_regions_limit(&heap->regions); /* hints */
 
 	return (uint64_t)(limit > used ? limit - used : 0) << heap->regions.region_shift;
 }
 
 void gc_pace_init(struct gc_heap *heap)
 {
-	gc_store_relaxed(&heap->trigger_regions, pace_limit(heap) / 2); /* a hint */
+	gc_store_relaxed(&heap->trigger_regions, gc_regions_limit(&heap->regions) / 2); /* a hint */
 	heap->pace.cycle_ended_ns = gc_clock_ns();
 }
 
@@ -80,19 +76,41 @@ static void pace_set_ration(struct gc_heap *heap, uint64_t bytes, uint64_t durat
 	gc_sys->futex(&pace->gate, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL); /* lost: waits end alone */
 }
 
-/* Marking: what is free now has to last for marking, for targets and for the move, in which mutators
- * get as much as the targets. */
+/* In a heap so tight that each cycle has to win back what is allocated during it, targets need the
+ * larger part of what is free when it starts: copying a byte wins about 0.7 bytes, regions worth
+ * moving being a little more than half full. So mutators get 0.7 / (1 + 0.7) of it. */
+#define PACE_MUTATORS 0.42
+
+/* What of `free_bytes` to keep for mutators while the cycle plans and pages move: half as much again as
+ * they took the last times, often little, since they have faults to serve; and some regions of each
+ * range. */
+static uint64_t pace_moving_bytes(const struct gc_heap *heap, uint64_t free_bytes)
+{
+	uint64_t expected = heap->pace.moving_bytes + heap->pace.moving_bytes / 2;
+	uint64_t regions = UINT64_C(8) << heap->regions.region_shift;
+
+	return gc_min(gc_max(expected, gc_max(free_bytes / 8, regions)), free_bytes / 2);
+}
+
 void gc_pace_marking(struct gc_heap *heap)
 {
 	const struct gc_pace *pace = &heap->pace;
-	uint64_t whole_ns = pace->mark_ns + 2 * pace->move_ns;
+	uint64_t free_bytes = pace_free_bytes(heap);
+	uint64_t reserve = (uint64_t)heap->regions.reserve_regions << heap->regions.region_shift;
+	uint64_t share = (uint64_t)((double)(free_bytes + reserve) * PACE_MUTATORS);
+	uint64_t moving = pace_moving_bytes(heap, free_bytes);
 
-	if (heap->cycle.stop_the_world || pace->mark_ns == 0)
-		return;
-	pace_set_ration(heap,
-			(uint64_t)((double)pace_free_bytes(heap) * (double)pace->mark_ns /
-				   (double)whole_ns),
-			pace->mark_ns);
+	if (!heap->cycle.stop_the_world && pace->mark_ns)
+		pace_set_ration(heap, gc_min(gc_max(share, 2 * moving) - moving, free_bytes),
+				pace->mark_ns);
+}
+
+uint64_t gc_pace_target_bytes(const struct gc_heap *heap)
+{
+	uint64_t free_bytes = pace_free_bytes(heap);
+	uint64_t reserve = (uint64_t)heap->regions.reserve_regions << heap->regions.region_shift;
+
+	return reserve + free_bytes - pace_moving_bytes(heap, free_bytes);
 }
 
 /* Moving: targets are taken; what is free is the mutators'. */
@@ -100,6 +118,19 @@ void gc_pace_moving(struct gc_heap *heap)
 {
 	if (!heap->cycle.stop_the_world && heap->pace.move_ns)
 		pace_set_ration(heap, pace_free_bytes(heap), heap->pace.move_ns);
+}
+
+/* How much was taken while pages moved; twice that if the ration was felt. */
+static void pace_note_moving(struct gc_heap *heap)
+{
+	struct gc_pace *pace = &heap->pace;
+	uint64_t taken = gc_load_relaxed(&heap->allocated_bytes) - pace->ration_from_bytes;
+
+	if (pace->ration_bytes == 0)
+		return;
+	if (taken > pace->ration_bytes / 2)
+		taken *= 2;
+	pace->moving_bytes = gc_max(taken, (pace->moving_bytes + taken) / 2);
 }
 
 /* When, from the start of the ration, may `share` of it be out? */
@@ -167,7 +198,8 @@ static uint64_t pace_predict_bytes(const struct gc_heap *heap, uint64_t now_ns)
 
 static void pace_set_trigger(struct gc_heap *heap, uint64_t predicted_bytes)
 {
-	uint32_t limit = pace_limit(heap), used = gc_load_relaxed(&heap->regions.used); /* hints */
+	uint32_t limit = gc_regions_limit(&heap->regions),
+		 used = gc_load_relaxed(&heap->regions.used); /* hints */
 	uint32_t room = limit > used ? limit - used : 0;
 	uint64_t targets = (uint64_t)heap->cycle.target_count << heap->regions.region_shift;
 	uint64_t lead =
@@ -192,6 +224,7 @@ void gc_pace_after_cycle(struct gc_heap *heap)
 		pace->move_ns =
 			pace_expect(&pace->move_mean_ns, whole_ns - gc_min(mark_ns, whole_ns));
 	}
+	pace_note_moving(heap);
 	pace->cycle_ended_ns = now_ns;
 	pace->cycle_ended_bytes = gc_load_relaxed(&heap->allocated_bytes);
 	pace_set_ration(heap, 0, 0);

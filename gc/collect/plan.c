@@ -298,20 +298,19 @@ static void plan_free_empty_targets(struct gc_heap *heap)
 }
 
 /* Bytes this cycle may copy. Targets come out of what mutators could allocate from until the cycle
- * ends, so it takes at most half of that; unless mutators wait for memory already: then all. */
+ * ends, so it leaves a part of that, see pace.c; unless mutators wait for memory already: then none. */
 static uint64_t plan_budget_bytes(const struct gc_heap *heap)
 {
 	const struct gc_regions *regions = &heap->regions;
 	uint64_t budget = heap->config.heap_max_bytes / 100 * heap->config.compact_budget_percent;
 	uint64_t used = gc_load_relaxed(&regions->used); /* moves on anyway */
-	uint64_t free_bytes = (regions->max_regions - gc_min(used, regions->max_regions))
-			      << regions->region_shift;
 
 	if (heap->config.evacuate == 1 || heap->cycle.stop_the_world)
 		return UINT64_MAX;
 	if (gc_load_relaxed(&heap->stalled)) /* a hint */
-		return free_bytes;
-	return gc_min(budget, free_bytes / 2);
+		return (regions->max_regions - gc_min(used, regions->max_regions))
+		       << regions->region_shift;
+	return gc_min(budget, gc_pace_target_bytes(heap));
 }
 
 void gc_plan(struct gc_heap *heap)

@@ -114,6 +114,7 @@ struct gc_pace {
 	/* The cycle's thread. */
 	uint64_t mark_ns, move_ns; /* expected of the next cycle; 0: none has run */
 	uint64_t mark_mean_ns, move_mean_ns;
+	uint64_t moving_bytes; /* what mutators take while pages move */
 	uint64_t cycle_ended_ns, cycle_ended_bytes;
 };
 

@@ -150,9 +150,14 @@ static void region_claim_locked(struct gc_regions *regions, struct gc_region_ran
 
 static uint32_t regions_allowed(const struct gc_regions *regions, enum gc_region_purpose purpose)
 {
-	uint32_t held_back = purpose == GC_FOR_MUTATOR ? regions->reserve_regions : 0;
+	return purpose == GC_FOR_MUTATOR ? gc_regions_limit(regions) : regions->max_regions;
+}
 
-	return regions->max_regions - held_back;
+void gc_regions_end_reserve(struct gc_regions *regions)
+{
+	pthread_mutex_lock(&regions->lock);
+	gc_store_relaxed(&regions->reserve_spent, 0); /* read as a hint without the lock */
+	pthread_mutex_unlock(&regions->lock);
 }
 
 uint32_t gc_region_take_locked(struct gc_regions *regions, enum gc_range which,
@@ -169,6 +174,8 @@ uint32_t gc_region_take_locked(struct gc_regions *regions, enum gc_range which,
 			return GC_REGION_NONE;
 	}
 	region_claim_locked(regions, range, index, kind);
+	if (purpose == GC_FOR_COLLECTOR && regions->reserve_spent < regions->reserve_regions)
+		gc_store_relaxed(&regions->reserve_spent, regions->reserve_spent + 1); /* */
 	return range->first + index;
 }
 

@@ -10,7 +10,9 @@
  * A free region is `resident` (its pages exist, and are reused) or empty.
  *
  * [R-1] used + resident free regions <= max_regions: the hard limit of the heap.
- * [R-2] Mutators leave `reserve_regions` for the evacuation of the cycle that will help them.
+ * [R-2] Mutators leave `reserve_regions` for the evacuation of the cycle that will help them. What that
+ *       has taken (`reserve_spent`) they need not leave a second time; it counts again when the
+ *       cycle has freed what it evacuated.
  * [R-3] Region bits (gc_region_bit) are written in pauses or under the lock, read anywhere.
  * [R-4] Trimming punches its holes without the lock: a mutator at refill must not wait for the kernel.
  *       Only the cycle's thread trims, between cycles, so no flip can come in between.
@@ -21,6 +23,7 @@
 
 #include <pthread.h>
 
+#include "gc/base/atomic.h"
 #include "gc/base/types.h"
 #include "gc/heap/view.h"
 
@@ -76,7 +79,7 @@ struct gc_regions {
 	const struct gc_view *view;
 	/* Under lock. */
 	pthread_mutex_t lock;
-	uint32_t used, resident_free;
+	uint32_t used, resident_free, reserve_spent;
 	bool decommit_allowed; /* false while private pages lie in the alias, out of reach */
 	uint64_t returned_bytes;
 };
@@ -93,6 +96,16 @@ uint32_t gc_region_take_locked(struct gc_regions *regions, enum gc_range range,
 
 /* Take a run of `run` regions for one large object; the head's number. */
 uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range range, uint32_t run);
+
+/* The cycle's targets are ordinary regions from now on. */
+void gc_regions_end_reserve(struct gc_regions *regions);
+
+/* Regions that mutators may use. Exact under the lock, else a hint. */
+static inline uint32_t gc_regions_limit(const struct gc_regions *regions)
+{
+	return regions->max_regions -
+	       (regions->reserve_regions - gc_load_relaxed(&regions->reserve_spent));
+}
 
 /* Free a region (with its tails, for LARGE); its pages stay. */
 void gc_region_free_locked(struct gc_regions *regions, uint32_t number);
