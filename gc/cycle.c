@@ -88,7 +88,8 @@ static void cycle_start(struct gc_heap *heap)
 	heap->world->each_mutator(heap, cycle_mutator_start);
 	cycle_close_current_stw(heap);
 	gc_store_relaxed(&heap->phase, GC_PHASE_MARKING); /* [CY-1] resume orders it */
-	heap->allocated_at_cycle_start = heap->allocated_bytes;
+	gc_store_relaxed(&heap->allocated_at_cycle_start,
+			 heap->allocated_bytes); /* a hint for pacing */
 	heap->world->each_root(heap, gc_mark_root, NULL);
 	cycle_pause_end(heap);
 	gc_pace_marking(heap);

@@ -10,6 +10,8 @@
 #include "gc/base/clock.h"
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/markpool.h"
+#include "gc/collect/workers.h"
 #include "gc/os/sys.h"
 #include "runtime/world.h"
 
@@ -161,6 +163,14 @@ static void *collector_main(void *argument)
 	return NULL;
 }
 
+/* Half the CPUs: the other half is the mutators'. */
+static uint32_t collector_workers(const struct plx_heap *heap)
+{
+	if (heap->gc.config.workers)
+		return (uint32_t)heap->gc.config.workers;
+	return gc_min(gc_max(heap->gc.cpus / 2, 1u), 8u);
+}
+
 int rt_collector_start(struct plx_heap *heap)
 {
 	struct rt_collector *collector = &heap->collector;
@@ -173,9 +183,8 @@ int rt_collector_start(struct plx_heap *heap)
 	pthread_cond_init(&collector->wake, &attributes);
 	pthread_cond_init(&collector->done, &attributes);
 	pthread_condattr_destroy(&attributes);
-	heap->gc.mark = gc_mark_create();
-	heap->gc.scratch = gc_meta_alloc(heap->gc.view.page_bytes);
-	if (!heap->gc.mark || !heap->gc.scratch)
+	heap->gc.mark_pool = gc_mark_pool_create();
+	if (!heap->gc.mark_pool || gc_workers_create(&heap->gc, collector_workers(heap)) < 0)
 		return -ENOMEM;
 	error = gc_sys->thread_create(&collector->thread, collector_main, heap);
 	collector->started_thread = error >= 0;
@@ -193,8 +202,8 @@ void rt_collector_stop(struct plx_heap *heap)
 		pthread_mutex_unlock(&collector->lock);
 		pthread_join(collector->thread, NULL);
 	}
-	gc_mark_destroy(heap->gc.mark);
-	gc_meta_free(heap->gc.scratch, heap->gc.view.page_bytes);
+	gc_workers_destroy(&heap->gc);
+	gc_mark_pool_destroy(heap->gc.mark_pool);
 }
 
 void plx_collect(struct plx_thread *thread)

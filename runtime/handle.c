@@ -167,7 +167,8 @@ void plx_handle_release(struct plx_thread *thread, struct plx_handle *handle)
 
 	plx_handle_set(thread, handle, NULL);
 	pthread_mutex_lock(&handles->lock);
-	handle->ref = (void *)~(uintptr_t)handles->free;
+	/* Relaxed: the marker may look; it is no reference. */
+	gc_store_relaxed(&handle->ref, (void *)~(uintptr_t)handles->free);
 	handles->free = handle;
 	pthread_mutex_unlock(&handles->lock);
 }

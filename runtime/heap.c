@@ -187,11 +187,20 @@ void plx_heap_set_oom_handler(struct plx_heap *heap, plx_oom_handler handler, vo
 	heap->oom_context = context;
 }
 
+/* Word by word, since they are counted on meanwhile: fields may be of slightly different moments. */
+static void stats_copy(struct plx_stats *into, const struct plx_stats *from)
+{
+	_Static_assert(sizeof(*into) % sizeof(uint64_t) == 0,
+		       "struct plx_stats is made of uint64_t");
+	for (size_t i = 0; i < sizeof(*into) / sizeof(uint64_t); i++)
+		((uint64_t *)into)[i] = gc_load_relaxed(&((const uint64_t *)from)[i]);
+}
+
 void plx_heap_stats(struct plx_heap *heap, struct plx_stats *stats)
 {
 	struct gc_regions *regions = &heap->gc.regions;
 
-	*stats = heap->gc.stats; /* statistics: fields may be of slightly different moments */
+	stats_copy(stats, &heap->gc.stats);
 	pthread_mutex_lock(&regions->lock);
 	stats->heap_max_bytes = heap->gc.config.heap_max_bytes;
 	stats->region_bytes = regions->region_bytes;

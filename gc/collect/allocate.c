@@ -57,6 +57,12 @@ void gc_tlab_retire(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_s
 	mutator->black_from[space] = top;
 }
 
+static void allocated_add_locked(struct gc_heap *heap, uint64_t bytes)
+{
+	gc_store_relaxed(&heap->allocated_bytes,
+			 heap->allocated_bytes + bytes); /* read unlocked as a hint */
+}
+
 /* What is left of a TLAB goes back to its region if nothing was cut behind it. */
 static void tlab_give_back(struct gc_heap *heap, const struct plx_tlab *tlab)
 {
@@ -71,7 +77,7 @@ static void tlab_give_back(struct gc_heap *heap, const struct plx_tlab *tlab)
 	pthread_mutex_lock(&heap->regions.lock);
 	if (gc_region_start(&heap->regions, number).at + region->allocated_bytes == last.at + 1) {
 		region->allocated_bytes -= (uint64_t)(tlab->limit - tlab->top);
-		heap->allocated_bytes -= (uint64_t)(tlab->limit - tlab->top);
+		allocated_add_locked(heap, -(uint64_t)(tlab->limit - tlab->top));
 	}
 	pthread_mutex_unlock(&heap->regions.lock);
 }
@@ -134,7 +140,7 @@ static bool tlab_cut_locked(struct gc_heap *heap, enum gc_range range, uint64_t 
 	*start = (char *)gc_region_start(&heap->regions, number).at + region->allocated_bytes;
 	*zero = !region->fresh;
 	region->allocated_bytes += *bytes;
-	heap->allocated_bytes += *bytes;
+	allocated_add_locked(heap, *bytes);
 	return true;
 }
 
@@ -177,7 +183,7 @@ uint32_t gc_large_take(struct gc_heap *heap, struct gc_mutator *mutator, const s
 	if (head != GC_REGION_NONE) {
 		regions->table[head].current = true; /* */
 		regions->table[head].allocated_bytes = bytes;
-		heap->allocated_bytes += run << regions->region_shift;
+		allocated_add_locked(heap, run << regions->region_shift);
 		mutator->allocated_bytes += run << regions->region_shift;
 		if (gc_load_relaxed(&heap->phase) == GC_PHASE_MOVING) /* [CY-1] */
 			gc_reattach_region(heap, head, (uint32_t)run);

@@ -28,7 +28,7 @@ void gc_barrier_flag_page(struct gc_heap *heap, struct gc_page page, uint8_t fla
 
 /* mark.c: the cycle. */
 struct gc_mark;
-struct gc_mark *gc_mark_create(void);
+struct gc_mark *gc_mark_create(struct gc_heap *heap);
 void gc_mark_destroy(struct gc_mark *mark);
 void gc_mark_prepare(struct gc_heap *heap);
 void gc_mark_root(struct gc_heap *heap, uintptr_t *slot, void *context);

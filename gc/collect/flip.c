@@ -24,7 +24,8 @@
 
 static uint64_t flip_used_bytes(const struct gc_heap *heap, enum gc_range range)
 {
-	return (uint64_t)heap->regions.ranges[range].high_water << heap->regions.region_shift;
+	return (uint64_t)gc_range_high_water(&heap->regions.ranges[range])
+	       << heap->regions.region_shift;
 }
 
 static void flip_take(struct gc_heap *heap, struct gc_haddr address)

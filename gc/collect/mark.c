@@ -7,29 +7,47 @@
  *       region: this is how the dirty pages come for free.                                   [I1]
  * [M-4] The mark stack may fail to grow: the object is then marked but not queued, and all marked
  *       objects are scanned again. Slow, never wrong.
+ * [M-5] A long array is scanned piece by piece, what was found in one before the next: the stack stays
+ *       short, and the other workers get some of it.
  *
- * Marking reads through the heap view, which is attached whole. Who runs here: the cycle's thread,
- * with mutators running, or in a pause. */
+ * Marking reads through the heap view, which is attached whole. Who runs here: workers, with mutators
+ * running; the cycle's thread alone for roots, in a pause, and after an overflow. */
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/markpool.h"
+#include "gc/collect/workers.h"
 
 #define MARK_RING 16 /* objects between prefetch and scan; a power of two */
 #define MARK_STACK_FIRST 8192
+#define MARK_PIECE_BYTES 32768
+#define MARK_PIECES 64
+#define MARK_SHARE_EVERY 128 /* objects between two looks for hungry workers */
+#define MARK_SHARE_LEAST 32  /* references worth giving away */
 
+struct mark_piece {
+	uintptr_t object;
+	uint64_t from; /* offset in it */
+};
+
+/* One worker's. */
 struct gc_mark {
+	struct gc_heap *heap;
 	uintptr_t *stack;
 	size_t count, capacity;
 	uintptr_t ring[MARK_RING];
 	uint32_t ring_head, ring_count;
-	bool recount; /* [M-4] happened: live bytes are not to be trusted */
+	struct mark_piece pieces[MARK_PIECES]; /* [M-5] */
+	uint32_t piece_count;
+	uint32_t until_share;
 };
 
-struct gc_mark *gc_mark_create(void)
+struct gc_mark *gc_mark_create(struct gc_heap *heap)
 {
 	struct gc_mark *mark = gc_meta_alloc(sizeof(*mark));
 
 	if (!mark)
 		return NULL;
+	mark->heap = heap;
 	mark->stack = gc_meta_alloc(MARK_STACK_FIRST * sizeof(uintptr_t));
 	mark->capacity = MARK_STACK_FIRST;
 	if (!mark->stack) {
@@ -47,6 +65,12 @@ void gc_mark_destroy(struct gc_mark *mark)
 	gc_meta_free(mark, sizeof(*mark));
 }
 
+/* The one of the cycle's thread. */
+static struct gc_mark *mark_own(struct gc_heap *heap)
+{
+	return gc_workers_first(heap)->mark;
+}
+
 /* Forget the previous cycle: mark bits, live bytes, page flags of everything ever used. Runs while
  * mutators do, before marking begins. */
 void gc_mark_prepare(struct gc_heap *heap)
@@ -54,14 +78,15 @@ void gc_mark_prepare(struct gc_heap *heap)
 	struct gc_regions *regions = &heap->regions;
 	uint32_t pages = gc_heap_pages_per_region(heap);
 
-	heap->mark->recount = false;
+	heap->cycle.recount = false;
 	for (int i = 0; i < GC_RANGE_COUNT; i++) {
 		struct gc_region_range *range = &regions->ranges[i];
 		struct gc_haddr start = gc_region_start(regions, range->first);
-		uint64_t bytes = (uint64_t)range->high_water << regions->region_shift;
+		uint64_t bytes = (uint64_t)gc_range_high_water(range) << regions->region_shift;
 
 		gc_markbits_clear(&heap->markbits, start, bytes);
-		for (uint32_t r = range->first; r < range->first + range->high_water; r++) {
+		for (uint32_t r = range->first; r < range->first + gc_range_high_water(range);
+		     r++) {
 			struct gc_page page = gc_heap_page(heap, gc_region_start(regions, r));
 
 			/* Locked: a region may become a root region just now. */
@@ -74,17 +99,15 @@ void gc_mark_prepare(struct gc_heap *heap)
 	}
 }
 
-static void mark_push(struct gc_heap *heap, uintptr_t object)
+static void mark_push(struct gc_mark *mark, uintptr_t object)
 {
-	struct gc_mark *mark = heap->mark;
-
 	if (mark->count == mark->capacity) {
 		size_t old = mark->capacity * sizeof(uintptr_t);
 		uintptr_t *bigger = gc_meta_resize(mark->stack, old, 2 * old);
 
 		if (!bigger) { /* [M-4] */
-			gc_markbits_try_set(&heap->markbits, (struct gc_haddr){object});
-			gc_store_release(&heap->mark_overflowed, 1); /* [MO-SATB] */
+			gc_markbits_try_set(&mark->heap->markbits, (struct gc_haddr){object});
+			gc_store_release(&mark->heap->mark_overflowed, 1); /* [MO-SATB] */
 			return;
 		}
 		mark->stack = bigger;
@@ -95,40 +118,46 @@ static void mark_push(struct gc_heap *heap, uintptr_t object)
 
 /* Queue what a word refers to, if anything; returns the candidate classes it refers into. Whether it
  * is marked already is looked up when it leaves the queue, when its mark word has arrived. */
-static inline uint8_t mark_word(struct gc_heap *heap, uintptr_t word)
+static inline uint8_t mark_word(struct gc_mark *mark, uintptr_t word)
 {
 	uint8_t bits;
 
-	if (!gc_heap_contains(heap, word))
+	if (!gc_heap_contains(mark->heap, word))
 		return 0;
-	bits = gc_heap_region_bits(heap, word);
+	bits = gc_heap_region_bits(mark->heap, word);
 	if (!(bits & GC_REGION_BLACK))
-		mark_push(heap, word);
+		mark_push(mark, word);
 	return bits & GC_REGION_CLASS_MASK;
 }
 
 struct mark_scan {
-	struct gc_heap *heap;
+	struct gc_mark *mark;
 	uintptr_t object;
 };
 
 static inline void mark_slot(void *context, uint64_t offset)
 {
 	const struct mark_scan *scan = context;
+	struct gc_heap *heap = scan->mark->heap;
 	uintptr_t slot = scan->object + offset;
 	/* Relaxed: an old value is part of the snapshot; a new one is logged or black. */
-	uint8_t classes = mark_word(scan->heap, gc_load_relaxed((gc_word *)slot));
+	uint8_t classes = mark_word(scan->mark, gc_load_relaxed((gc_word *)slot));
 
 	if (classes)
-		gc_page_add_flags(&scan->heap->pages,
-				  gc_heap_page(scan->heap, (struct gc_haddr){slot}), classes);
+		gc_page_add_flags(&heap->pages, gc_heap_page(heap, (struct gc_haddr){slot}),
+				  classes);
 }
 
 static void mark_count_live(struct gc_heap *heap, uintptr_t object, uint64_t bytes)
 {
 	uint32_t region = gc_region_of(&heap->regions, (struct gc_haddr){object});
+	uint64_t *live = &heap->regions.table[region].live_bytes;
 
-	heap->regions.table[region].live_bytes += bytes;
+	/* Relaxed: a sum, read when all workers are done [WK-2]; alone, no other adds to it. */
+	if (gc_workers_count(heap) > 1)
+		gc_add_relaxed(live, bytes);
+	else
+		*live += bytes;
 }
 
 /* A custom trace reads its object whole: all pages of a large one must then stay together. */
@@ -141,12 +170,27 @@ static void mark_large_custom(struct gc_heap *heap, uintptr_t object, uint64_t b
 				  GC_PAGE_ANY);
 }
 
-static void mark_scan(struct gc_heap *heap, uintptr_t object, bool count)
+/* Scan an object's slots from an offset on; the rest of a long one waits as a piece. [M-5] */
+static void mark_scan_from(struct gc_mark *mark, const struct gc_type *type, uintptr_t object,
+			   uint64_t header, uint64_t from)
 {
+	struct mark_scan scan = {mark, object};
+	uint64_t to = UINT64_MAX;
+
+	if (type->kind != GC_TYPE_CUSTOM && mark->piece_count < MARK_PIECES &&
+	    gc_type_size(type, header) - from > 2 * MARK_PIECE_BYTES) {
+		to = from + MARK_PIECE_BYTES;
+		mark->pieces[mark->piece_count++] = (struct mark_piece){object, to};
+	}
+	gc_type_slots(type, (const char *)object, header, from, to, mark_slot, &scan);
+}
+
+static void mark_scan(struct gc_mark *mark, uintptr_t object, bool count)
+{
+	struct gc_heap *heap = mark->heap;
 	uint64_t header = gc_header_at((const char *)object);
 	const struct gc_type *type = gc_type_of(&heap->types, header);
 	uint64_t bytes = gc_type_size(type, header);
-	struct mark_scan scan = {heap, object};
 
 	if (count)
 		mark_count_live(heap, object, bytes);
@@ -154,42 +198,80 @@ static void mark_scan(struct gc_heap *heap, uintptr_t object, bool count)
 		return;
 	if (type->kind == GC_TYPE_CUSTOM)
 		mark_large_custom(heap, object, bytes);
-	gc_type_slots(type, (const char *)object, header, 0, UINT64_MAX, mark_slot, &scan);
+	mark_scan_from(mark, type, object, header, 0);
+}
+
+/* Somebody is idle: give the older part of the stack away, which leads to more than the newer. */
+static void mark_share(struct gc_mark *mark)
+{
+	uint32_t count = (uint32_t)gc_min(mark->count / 2, (size_t)GC_MARK_CHUNK);
+
+	mark->until_share = MARK_SHARE_EVERY;
+	if (count < MARK_SHARE_LEAST || !gc_mark_pool_is_hungry(mark->heap->mark_pool) ||
+	    !gc_mark_pool_give(mark->heap->mark_pool, mark->stack, count))
+		return;
+	mark->count -= count;
+	memmove(mark->stack, mark->stack + count, mark->count * sizeof(mark->stack[0]));
+}
+
+/* One object leaves the ring: scanned if nobody marked it before. */
+static void mark_ring_next(struct gc_mark *mark)
+{
+	struct gc_heap *heap = mark->heap;
+	uintptr_t object = mark->ring[mark->ring_head];
+
+	mark->ring_head = (mark->ring_head + 1) % MARK_RING;
+	mark->ring_count--;
+	if (!gc_markbits_test(&heap->markbits, (struct gc_haddr){object}) &&
+	    gc_markbits_try_set(&heap->markbits, (struct gc_haddr){object}))
+		mark_scan(mark, object, true);
+	if (--mark->until_share == 0)
+		mark_share(mark);
 }
 
 /* Scan through a short queue, so that an object's header has arrived before it is read. */
-static void mark_drain_stack(struct gc_heap *heap)
+static void mark_drain_queue(struct gc_mark *mark)
 {
-	struct gc_mark *mark = heap->mark;
-
 	while (mark->count || mark->ring_count) {
 		if (mark->count && mark->ring_count < MARK_RING) {
 			uintptr_t next = mark->stack[--mark->count];
 
-			gc_markbits_prefetch(&heap->markbits, (struct gc_haddr){next});
+			gc_markbits_prefetch(&mark->heap->markbits, (struct gc_haddr){next});
 			__builtin_prefetch((const void *)next);
 			mark->ring[(mark->ring_head + mark->ring_count++) % MARK_RING] = next;
-			continue;
+		} else {
+			mark_ring_next(mark);
 		}
-		uintptr_t object = mark->ring[mark->ring_head];
+	}
+}
 
-		mark->ring_head = (mark->ring_head + 1) % MARK_RING;
-		mark->ring_count--;
-		if (!gc_markbits_test(&heap->markbits, (struct gc_haddr){object}) &&
-		    gc_markbits_try_set(&heap->markbits, (struct gc_haddr){object}))
-			mark_scan(heap, object, true);
+static void mark_drain_stack(struct gc_mark *mark)
+{
+	mark->until_share = MARK_SHARE_EVERY;
+	for (;;) {
+		struct mark_piece piece;
+		uint64_t header;
+
+		mark_drain_queue(mark);
+		if (mark->piece_count == 0)
+			return;
+		piece = mark->pieces[--mark->piece_count]; /* [M-5] */
+		header = gc_header_at((const char *)piece.object);
+		mark_scan_from(mark, gc_type_of(&mark->heap->types, header), piece.object, header,
+			       piece.from);
 	}
 }
 
 static struct gc_satb_chunk *mark_take_satb(struct gc_heap *heap)
 {
-	struct gc_satb_chunk *chunks;
+	struct gc_satb_chunk *chunk;
 
 	pthread_mutex_lock(&heap->satb_lock);
-	chunks = heap->satb_full;
-	heap->satb_full = NULL;
+	chunk = heap->satb_full;
+	if (chunk)
+		heap->satb_full = chunk->next;
 	pthread_mutex_unlock(&heap->satb_lock);
-	return chunks;
+	return chunk;
 }
 
 static void mark_return_satb(struct gc_heap *heap, struct gc_satb_chunk *chunk)
@@ -200,18 +282,17 @@ static void mark_return_satb(struct gc_heap *heap, struct gc_satb_chunk *chunk)
 	pthread_mutex_unlock(&heap->satb_lock);
 }
 
-static bool mark_drain_satb(struct gc_heap *heap)
+/* Queue one full buffer; false if there is none. */
+static bool mark_take_logged(struct gc_mark *mark)
 {
-	struct gc_satb_chunk *chunk = mark_take_satb(heap), *next;
-	bool any = chunk != NULL;
+	struct gc_satb_chunk *chunk = mark_take_satb(mark->heap);
 
-	for (; chunk; chunk = next) {
-		next = chunk->next;
-		for (uint32_t i = 0; i < chunk->count; i++)
-			mark_word(heap, chunk->refs[i]);
-		mark_return_satb(heap, chunk);
-	}
-	return any;
+	if (!chunk)
+		return false;
+	for (uint32_t i = 0; i < chunk->count; i++)
+		mark_word(mark, chunk->refs[i]);
+	mark_return_satb(mark->heap, chunk);
+	return true;
 }
 
 /* Call `visit` for every marked object of a region. */
@@ -231,7 +312,7 @@ static void mark_each_marked(struct gc_heap *heap, uint32_t number, bool count)
 			mark_count_live(heap, object,
 					gc_type_size(gc_type_of(&heap->types, header), header));
 		} else {
-			mark_scan(heap, object, false);
+			mark_scan(mark_own(heap), object, false);
 		}
 	}
 }
@@ -241,12 +322,12 @@ static void mark_each_region(struct gc_heap *heap, bool count)
 	for (int i = 0; i < GC_RANGE_COUNT; i++) {
 		const struct gc_region_range *range = &heap->regions.ranges[i];
 
-		for (uint32_t r = range->first; r < range->first + range->high_water; r++) {
-			const struct gc_region *region = &heap->regions.table[r];
+		for (uint32_t r = range->first; r < range->first + gc_range_high_water(range);
+		     r++) {
+			enum gc_region_kind kind = gc_region_kind_now(&heap->regions, r);
 			bool black = gc_load_relaxed(&heap->regions.bits[r]) & GC_REGION_BLACK;
 
-			if ((region->kind != GC_REGION_SMALL && region->kind != GC_REGION_LARGE) ||
-			    black)
+			if ((kind != GC_REGION_SMALL && kind != GC_REGION_LARGE) || black)
 				continue;
 			if (count)
 				heap->regions.table[r].live_bytes = 0;
@@ -255,30 +336,63 @@ static void mark_each_region(struct gc_heap *heap, bool count)
 	}
 }
 
+static bool mark_take_shared(struct gc_mark *mark)
+{
+	struct gc_mark_pool *pool = mark->heap->mark_pool;
+	struct gc_mark_chunk *chunk = gc_mark_pool_take(pool);
+
+	if (!chunk)
+		return false;
+	for (uint32_t i = 0; i < chunk->count; i++)
+		mark_push(mark, chunk->refs[i]);
+	gc_mark_pool_return(pool, chunk);
+	return true;
+}
+
+/* A worker's share of a drain: its own, what mutators logged, what others give, until all are idle. */
+static void mark_work(struct gc_worker *worker, void *context)
+{
+	struct gc_mark *mark = worker->mark;
+
+	(void)context;
+	do {
+		do
+			mark_drain_stack(mark);
+		while (mark_take_logged(mark));
+	} while (mark_take_shared(mark));
+}
+
 /* Until nothing is queued anywhere that this thread can see. */
 void gc_mark_drain(struct gc_heap *heap)
 {
+	struct gc_mark *own = mark_own(heap);
+
 	do {
-		mark_drain_stack(heap);
+		gc_mark_pool_begin(heap->mark_pool, gc_workers_count(heap));
+		gc_workers_run(heap, mark_work, NULL);
 		if (gc_load_acquire(&heap->mark_overflowed)) { /* [MO-SATB] [M-4] */
 			gc_store_relaxed(&heap->mark_overflowed,
 					 0); /* set again if it happens again */
-			heap->mark->recount = true;
+			heap->cycle.recount = true;
 			mark_each_region(heap, false);
 		}
-	} while (heap->mark->count || gc_load_acquire(&heap->mark_overflowed) || /* [MO-SATB] */
-		 mark_drain_satb(heap) || heap->mark->count);
+	} while (own->count || own->piece_count ||
+		 gc_load_acquire(&heap->mark_overflowed) || /* [MO-SATB] */
+		 mark_take_logged(own) || own->count);
 }
 
 /* In a pause, with every mutator's buffer flushed: is marking complete? */
 bool gc_mark_done(struct gc_heap *heap)
 {
-	mark_drain_satb(heap);
-	if (heap->mark->count || gc_load_acquire(&heap->mark_overflowed)) /* [MO-SATB] */
+	struct gc_mark *own = mark_own(heap);
+
+	while (mark_take_logged(own))
+		continue;
+	if (own->count || gc_load_acquire(&heap->mark_overflowed)) /* [MO-SATB] */
 		return false;
-	if (heap->mark->recount)
+	if (heap->cycle.recount)
 		mark_each_region(heap, true);
-	heap->mark->recount = false;
+	heap->cycle.recount = false;
 	return true;
 }
 
@@ -286,7 +400,7 @@ bool gc_mark_done(struct gc_heap *heap)
 void gc_mark_root(struct gc_heap *heap, uintptr_t *slot, void *context)
 {
 	(void)context;
-	mark_word(heap, *(gc_word *)slot);
+	mark_word(mark_own(heap), *(gc_word *)slot);
 }
 
 /* Concurrently: a root dropped meanwhile was logged, a root added meanwhile was reachable or is
@@ -295,19 +409,19 @@ void gc_mark_root_pages(struct gc_heap *heap)
 {
 	const struct gc_region_range *range = &heap->regions.ranges[GC_RANGE_OBJECTS];
 
-	for (uint32_t r = range->first; r < range->first + range->high_water; r++) {
+	for (uint32_t r = range->first; r < range->first + gc_range_high_water(range); r++) {
 		uintptr_t start = gc_region_start(&heap->regions, r).at;
 		uint64_t bytes;
 
-		if (heap->regions.table[r].kind != GC_REGION_ROOTS)
+		if (gc_region_kind_now(&heap->regions, r) != GC_REGION_ROOTS)
 			continue;
 		bytes = gc_load_acquire(
 			&heap->regions.table[r].allocated_bytes); /* [MO-ROOTPAGE] */
 		for (uint64_t at = 0; at < bytes; at += sizeof(uintptr_t)) {
-			mark_word(heap,
+			mark_word(mark_own(heap),
 				  gc_load_relaxed((gc_word *)(start + at))); /* as in mark_slot */
 			if (at % 4096 == 0)
-				mark_drain_stack(heap);
+				mark_drain_stack(mark_own(heap));
 		}
 	}
 }

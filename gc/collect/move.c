@@ -5,9 +5,11 @@
  * [MV-1] When this returns every unit is READY and every extent is attached; only then may the
  *        evacuated regions be reused.                                                      [I4]
  *
- * Who runs here: the cycle's thread; mutators that fault race it for units, page by page. */
+ * Who runs here: workers, each with a share of the extents and of the targets, in address order;
+ * mutators that fault race them for units, page by page. */
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/workers.h"
 #include "gc/collect/resolver.h"
 
 /* Extents that move back in one call: mutators cannot fault pages in meanwhile, and each extent costs
@@ -71,13 +73,14 @@ static void move_clean_extents(struct gc_heap *heap)
 }
 
 /* Build one page, or wait for whoever is building it. */
-static void move_unit(struct gc_heap *heap, struct gc_page page)
+static void move_unit(struct gc_worker *worker, struct gc_page page)
 {
+	struct gc_heap *heap = worker->heap;
 	unsigned round = 0;
 
 	if (gc_page_state(&heap->pages, page) == GC_PAGE_DETACHED &&
 	    heap->resolver->is_unit(heap, page) && gc_page_try_claim(&heap->pages, page)) {
-		gc_unit_finish_fault(heap, page, heap->scratch);
+		gc_unit_finish_fault(heap, page, worker->scratch);
 		return;
 	}
 	while (gc_page_state(&heap->pages, page) == GC_PAGE_CLAIMED)
@@ -90,16 +93,16 @@ static uint32_t move_pages_per_extent(const struct gc_heap *heap)
 }
 
 /* The units of one extent that are updated in place (and, under copy, all others but targets). */
-static void move_update_extent(struct gc_heap *heap, uint32_t extent)
+static void move_update_extent(struct gc_worker *worker, uint32_t extent)
 {
+	struct gc_heap *heap = worker->heap;
 	uint32_t pages = move_pages_per_extent(heap), first = extent * pages;
 
 	for (uint32_t n = first; n < first + pages; n++) {
 		struct gc_page page = {n};
 
-		if (gc_unit_is_target(heap, page))
-			continue;
-		move_unit(heap, page);
+		if (!gc_unit_is_target(heap, page))
+			move_unit(worker, page);
 	}
 }
 
@@ -118,28 +121,56 @@ static bool extent_is_settled(const struct gc_heap *heap, uint32_t extent)
 	return true;
 }
 
-static void move_update_in_place(struct gc_heap *heap)
+/* What workers take from, piece by piece. */
+struct move_job {
+	uint32_t next, count;
+	bool in_pause;
+};
+
+/* The next piece, of up to `step`; false when none is left. */
+static bool move_take(struct move_job *job, uint32_t step, uint32_t *first, uint32_t *end)
 {
-	struct move_run run = {.heap = heap, .limit = MOVE_RUN_EXTENTS};
+	*first = gc_add_relaxed(&job->next, step); /* only hands out numbers */
+	*end = gc_min(*first + step, job->count);
+	return *first < job->count;
+}
+
+/* One extent: its units, and then itself, if nothing in it has to wait for copying. */
+static void move_update_one(struct gc_worker *worker, struct move_run *run, uint32_t extent)
+{
+	struct gc_heap *heap = worker->heap;
 	bool moves = heap->resolver->may_zap; /* [C-2] */
-	uint32_t count = move_extent_count(heap);
+	enum gc_extent_class class = gc_extent_classify(heap, extent);
 
-	for (uint32_t extent = 0; extent < count; extent++) {
-		enum gc_extent_class class = gc_extent_classify(heap, extent);
+	if (class == GC_EXTENT_CLEAN || (moves && class == GC_EXTENT_SOURCE))
+		return;
+	move_update_extent(worker, extent);
+	if (moves && extent_is_settled(heap, extent) &&
+	    gc_extent_state(&heap->extents, extent) != GC_EXTENT_ATTACHED)
+		move_run_add(run, extent);
+}
 
-		if (class == GC_EXTENT_CLEAN || (moves && class == GC_EXTENT_SOURCE))
-			continue;
-		move_update_extent(heap, extent);
-		if (moves && extent_is_settled(heap, extent) &&
-		    gc_extent_state(&heap->extents, extent) != GC_EXTENT_ATTACHED)
-			move_run_add(&run, extent);
-	}
+static void move_update_work(struct gc_worker *worker, void *context)
+{
+	struct move_job *job = context;
+	struct move_run run = {.heap = worker->heap, .limit = MOVE_RUN_EXTENTS};
+	uint32_t extent, end;
+
+	while (move_take(job, MOVE_RUN_EXTENTS, &extent, &end))
+		for (; extent < end; extent++)
+			if (!job->in_pause)
+				move_update_one(worker, &run, extent);
+			else if (gc_extent_classify(worker->heap, extent) == GC_EXTENT_DIRTY)
+				move_update_extent(worker, extent);
 	move_run_flush(&run);
 }
 
-static void move_build_targets(struct gc_heap *heap)
+static void move_target_work(struct gc_worker *worker, void *context)
 {
-	for (uint32_t i = 0; i < heap->cycle.target_count; i++) {
+	struct gc_heap *heap = worker->heap;
+	uint32_t i, end;
+
+	while (move_take(context, 1, &i, &end)) {
 		uint32_t number = heap->cycle.targets[i];
 		struct gc_page first = gc_heap_page(heap, gc_region_start(&heap->regions, number));
 		uint64_t pages = gc_round_up(heap->regions.table[number].allocated_bytes,
@@ -147,8 +178,17 @@ static void move_build_targets(struct gc_heap *heap)
 				 heap->view.page_shift;
 
 		for (uint64_t k = 0; k < pages; k++)
-			move_unit(heap, (struct gc_page){first.n + (uint32_t)k});
+			move_unit(worker, (struct gc_page){first.n + (uint32_t)k});
 	}
+}
+
+static void move_build_units(struct gc_heap *heap, bool in_pause)
+{
+	struct move_job update = {.count = move_extent_count(heap), .in_pause = in_pause};
+	struct move_job targets = {.count = heap->cycle.target_count};
+
+	gc_workers_run(heap, move_update_work, &update);
+	gc_workers_run(heap, move_target_work, &targets);
 }
 
 /* Extents that held targets or sources, in both ranges. */
@@ -210,10 +250,8 @@ void gc_move_concurrently(struct gc_heap *heap)
 {
 	if (heap->cycle.mode == GC_FLIP_DETACH)
 		move_clean_extents(heap);
-	if (heap->cycle.mode != GC_FLIP_IN_PAUSE) {
-		move_update_in_place(heap);
-		move_build_targets(heap);
-	}
+	if (heap->cycle.mode != GC_FLIP_IN_PAUSE)
+		move_build_units(heap, false);
 	if (heap->cycle.mode == GC_FLIP_ZAP)
 		move_attach_zapped(heap);
 	if (!heap->resolver->may_zap) /* [C-2] */
@@ -225,10 +263,5 @@ void gc_move_concurrently(struct gc_heap *heap)
 /* The same units, inside the pause; what was armed before it is attached by gc_move_concurrently. */
 void gc_move_stw(struct gc_heap *heap)
 {
-	uint32_t count = move_extent_count(heap);
-
-	for (uint32_t extent = 0; extent < count; extent++)
-		if (gc_extent_classify(heap, extent) == GC_EXTENT_DIRTY)
-			move_update_extent(heap, extent);
-	move_build_targets(heap);
+	move_build_units(heap, true);
 }

@@ -224,11 +224,12 @@ static uint32_t plan_collect_candidates(struct gc_heap *heap, enum gc_range whic
 	const struct gc_region_range *range = &heap->regions.ranges[which];
 	uint32_t count = 0;
 
-	for (uint32_t r = range->first; r < range->first + range->high_water; r++) {
+	for (uint32_t r = range->first; r < range->first + gc_range_high_water(range); r++) {
 		const struct gc_region *region = &heap->regions.table[r];
 		uint8_t bits = gc_load_relaxed(&heap->regions.bits[r]); /* */
 
-		if (region->kind == GC_REGION_SMALL && bits & GC_REGION_CLASS_MASK &&
+		/* The class first: a region that has one is nobody else's. */
+		if (bits & GC_REGION_CLASS_MASK && region->kind == GC_REGION_SMALL &&
 		    region->live_bytes <= plan_densest(heap))
 			into[count++] = (struct plan_candidate){r, (uint32_t)region->live_bytes};
 	}

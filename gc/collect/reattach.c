@@ -82,7 +82,8 @@ static uint64_t reattach_used_bytes(const struct gc_heap *heap, struct gc_haddr 
 {
 	enum gc_range which = gc_region_range(&heap->regions, gc_region_of(&heap->regions, start));
 	const struct gc_region_range *range = &heap->regions.ranges[which];
-	uintptr_t end = gc_region_start(&heap->regions, range->first + range->high_water).at;
+	uintptr_t end =
+		gc_region_start(&heap->regions, range->first + gc_range_high_water(range)).at;
 
 	return start.at < end ? gc_min(bytes, end - start.at) : 0;
 }

@@ -16,7 +16,7 @@ static uint32_t rootpage_region_with_room_locked(struct gc_heap *heap)
 {
 	const struct gc_region_range *range = &heap->regions.ranges[GC_RANGE_OBJECTS];
 
-	for (uint32_t i = range->first; i < range->first + range->high_water; i++) {
+	for (uint32_t i = range->first; i < range->first + gc_range_high_water(range); i++) {
 		const struct gc_region *region = &heap->regions.table[i];
 
 		if (region->kind == GC_REGION_ROOTS &&

@@ -32,7 +32,8 @@ void gc_candidates_choose(struct gc_heap *heap)
 	for (int i = 0; i < GC_RANGE_COUNT; i++) {
 		const struct gc_region_range *range = &regions->ranges[i];
 
-		for (uint32_t r = range->first; r < range->first + range->high_water; r++) {
+		for (uint32_t r = range->first; r < range->first + gc_range_high_water(range);
+		     r++) {
 			struct gc_region *region = &regions->table[r];
 			uint8_t class = 0;
 
@@ -77,7 +78,8 @@ void gc_sweep(struct gc_heap *heap)
 	for (int i = 0; i < GC_RANGE_COUNT; i++) {
 		const struct gc_region_range *range = &regions->ranges[i];
 
-		for (uint32_t r = range->first; r < range->first + range->high_water; r++) {
+		for (uint32_t r = range->first; r < range->first + gc_range_high_water(range);
+		     r++) {
 			pthread_mutex_lock(&regions->lock);
 			if (sweep_is_dead(heap, r)) {
 				uint32_t run = regions->table[r].kind == GC_REGION_LARGE

@@ -99,7 +99,7 @@ static void verify_root_pages(struct verify *verify)
 	struct gc_heap *heap = verify->heap;
 	const struct gc_region_range *range = &heap->regions.ranges[GC_RANGE_OBJECTS];
 
-	for (uint32_t r = range->first; r < range->first + range->high_water; r++) {
+	for (uint32_t r = range->first; r < range->first + gc_range_high_water(range); r++) {
 		uintptr_t start = gc_region_start(&heap->regions, r).at;
 
 		if (heap->regions.table[r].kind != GC_REGION_ROOTS)

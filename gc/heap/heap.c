@@ -132,7 +132,7 @@ uint64_t gc_heap_metadata_bytes(struct gc_heap *heap)
 	uint64_t used = 0, per_byte_of_heap;
 
 	for (int range = 0; range < GC_RANGE_COUNT; range++)
-		used += regions->ranges[range].high_water;
+		used += gc_range_high_water(&regions->ranges[range]);
 	used <<= regions->region_shift;
 	/* Mark bits and forwarding by byte; state, flags and source by page. */
 	per_byte_of_heap = used / 64 + (used >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry);

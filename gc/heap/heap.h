@@ -91,6 +91,7 @@ struct gc_cycle {
 	} dirty_runs[GC_DIRTY_RUNS_MAX];
 	uint32_t evacuated_first[GC_RANGE_COUNT]; /* chains of chosen regions, by region.next */
 	uint32_t evacuated_count, target_count;
+	bool recount;	   /* the mark stack overflowed: live bytes are not to be trusted */
 	uint32_t *targets; /* target regions, in the order they were taken */
 	uint32_t targets_capacity;
 	/* Figures for the log and the statistics. */
@@ -161,8 +162,8 @@ struct gc_heap {
 
 	/* The cycle's thread. */
 	struct gc_cycle cycle;
-	struct gc_mark *mark;
-	char *scratch; /* a page to build in */
+	struct gc_workers *workers;
+	struct gc_mark_pool *mark_pool;
 	uint64_t pause_started_ns;
 	uint64_t previous_start_ns;
 	bool stopped;

@@ -141,16 +141,27 @@ static void region_claim_locked(struct gc_regions *regions, struct gc_region_ran
 
 	bitmap_assign(resident ? range->free_resident : range->free_empty, index, false);
 	regions->resident_free -= resident;
-	regions->used++;
+	gc_store_relaxed(&regions->used, regions->used + 1); /* hints are read unlocked */
 	*region = (struct gc_region){.kind = (uint8_t)kind,
 				     .fresh = !resident && (region->fresh || !touched),
 				     .next = GC_REGION_NONE};
-	range->high_water = (uint32_t)gc_max(range->high_water, index + 1);
+	if (index >= range->high_water)
+		gc_store_relaxed(&range->high_water, index + 1); /* read unlocked */
 }
 
 static uint32_t regions_allowed(const struct gc_regions *regions, enum gc_region_purpose purpose)
 {
 	return purpose == GC_FOR_MUTATOR ? gc_regions_limit(regions) : regions->max_regions;
+}
+
+enum gc_region_kind gc_region_kind_now(struct gc_regions *regions, uint32_t number)
+{
+	enum gc_region_kind kind;
+
+	pthread_mutex_lock(&regions->lock);
+	kind = regions->table[number].kind;
+	pthread_mutex_unlock(&regions->lock);
+	return kind;
 }
 
 void gc_regions_end_reserve(struct gc_regions *regions)
@@ -231,7 +242,7 @@ static void region_free_one_locked(struct gc_regions *regions, uint32_t number)
 	*region = (struct gc_region){.kind = GC_REGION_FREE, .next = GC_REGION_NONE};
 	regions->bits[number] = 0;
 	bitmap_assign(range->free_resident, number - range->first, true);
-	regions->used--;
+	gc_store_relaxed(&regions->used, regions->used - 1); /* as in claim */
 	regions->resident_free++;
 }
 

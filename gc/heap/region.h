@@ -97,6 +97,16 @@ uint32_t gc_region_take_locked(struct gc_regions *regions, enum gc_range range,
 /* Take a run of `run` regions for one large object; the head's number. */
 uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range range, uint32_t run);
 
+/* Regions of a range below which all that were ever used lie. A region that comes to it later is black,
+ * or handed out in a phase that does not look. */
+static inline uint32_t gc_range_high_water(const struct gc_region_range *range)
+{
+	return gc_load_relaxed(&range->high_water);
+}
+
+/* What a region is used for, while mutators may be taking it. */
+enum gc_region_kind gc_region_kind_now(struct gc_regions *regions, uint32_t number);
+
 /* The cycle's targets are ordinary regions from now on. */
 void gc_regions_end_reserve(struct gc_regions *regions);
 

@@ -222,7 +222,8 @@ void shadow_contents_fill(const struct shadow_object *shadow, char *object)
 	if (shadow->kind == SHADOW_CUSTOM) {
 		uint64_t phase = custom_phase(shadow->id);
 
-		memcpy(object + CUSTOM_PHASE_OFFSET, &phase, sizeof(phase));
+		__atomic_store_n((uint64_t *)(void *)(object + CUSTOM_PHASE_OFFSET), phase,
+				 __ATOMIC_RELAXED);
 	}
 	while (next_run(shadow, &index, &start, &end))
 		pattern_fill(shadow->seed, object, start, end);

@@ -137,10 +137,9 @@ static inline void *shadow_load(const void *slot)
 
 static inline uint64_t shadow_word(const void *object, size_t offset)
 {
-	uint64_t word;
-
-	__builtin_memcpy(&word, (const char *)object + offset, sizeof(word));
-	return word;
+	/* Relaxed: a trace callback reads it while its owner rewrites the same value. */
+	return __atomic_load_n((const uint64_t *)(const void *)((const char *)object + offset),
+			       __ATOMIC_RELAXED);
 }
 
 /* ---- shadow_root.c ---- */

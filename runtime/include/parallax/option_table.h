@@ -29,6 +29,8 @@
 	  "What to move: auto by cost, all wherever there is room (torture), none.") \
 	X(compact_budget_percent, GC_COMPACT_BUDGET, COUNT, 40, 0, 100, "percent", \
 	  "Most bytes one cycle copies, in percent of the heap limit.") \
+	X(workers, GC_WORKERS, COUNT, 0, 0, 64, "threads", \
+	  "Threads that mark, update and copy, the collector's own included. 0: half the CPUs, at least 1, at most 8.") \
 	X(spin_us, GC_SPIN_US, COUNT, 200, 0, 1000000, "us", \
 	  "How long the fault thread spins for the next fault while units are outstanding and a CPU is free.") \
 	X(cycle_every_bytes, GC_CYCLE_EVERY, BYTES, 0, 0, (UINT64_C(1) << 44), "bytes", \

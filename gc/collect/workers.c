@@ -1,0 +1,159 @@
+/* gc/collect/workers.c: helpers, parked between tasks. See workers.h.
+ *
+ *      caller                         helper
+ *      task set, round++  ----------> sees a new round, runs the task
+ *      runs its own share             running--
+ *      waits for running == 0 <------ the last one wakes the caller
+ */
+#include "gc/collect/workers.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "gc/base/check.h"
+#include "gc/base/meta.h"
+#include "gc/collect/collect.h"
+#include "gc/os/sys.h"
+
+struct gc_workers {
+	uint32_t count, capacity;
+	/* Under lock. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake, done;
+	uint64_t round;
+	uint32_t running;
+	bool quit;
+	gc_worker_task task;
+	void *context;
+	struct gc_worker worker[];
+};
+
+static void *worker_main(void *argument)
+{
+	struct gc_worker *self = argument;
+	struct gc_workers *workers = self->heap->workers;
+	uint64_t seen = 0;
+
+	pthread_mutex_lock(&workers->lock);
+	for (;;) {
+		while (workers->round == seen && !workers->quit)
+			pthread_cond_wait(&workers->wake, &workers->lock);
+		if (workers->quit)
+			break;
+		seen = workers->round;
+		pthread_mutex_unlock(&workers->lock);
+		workers->task(self, workers->context); /* [WK-2] stable while anybody runs */
+		pthread_mutex_lock(&workers->lock);
+		if (--workers->running == 0)
+			pthread_cond_signal(&workers->done);
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return NULL;
+}
+
+void gc_workers_run(struct gc_heap *heap, gc_worker_task task, void *context)
+{
+	struct gc_workers *workers = heap->workers;
+
+	if (workers->count > 1) {
+		pthread_mutex_lock(&workers->lock);
+		workers->task = task;
+		workers->context = context;
+		workers->running = workers->count - 1;
+		workers->round++;
+		pthread_cond_broadcast(&workers->wake);
+		pthread_mutex_unlock(&workers->lock);
+	}
+	task(&workers->worker[0], context);
+	pthread_mutex_lock(&workers->lock);
+	while (workers->running)
+		pthread_cond_wait(&workers->done, &workers->lock);
+	pthread_mutex_unlock(&workers->lock);
+}
+
+static bool worker_init(struct gc_heap *heap, uint32_t index)
+{
+	struct gc_worker *worker = &heap->workers->worker[index];
+
+	*worker = (struct gc_worker){.heap = heap, .index = index};
+	worker->mark = gc_mark_create(heap);
+	worker->scratch = gc_meta_alloc(heap->view.page_bytes);
+	return worker->mark && worker->scratch;
+}
+
+static void worker_release(struct gc_heap *heap, struct gc_worker *worker)
+{
+	gc_mark_destroy(worker->mark);
+	gc_meta_free(worker->scratch, heap->view.page_bytes);
+}
+
+/* A helper takes no signals: the embedder's handlers are for the embedder's threads. Faults of its own
+ * cannot be blocked and stay as they are. */
+static bool worker_start(struct gc_worker *worker)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = gc_sys->thread_create(&worker->thread, worker_main, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error >= 0;
+}
+
+int gc_workers_create(struct gc_heap *heap, uint32_t count)
+{
+	struct gc_workers *workers;
+
+	GC_REQUIRE(count >= 1, "a heap without workers");
+	workers = gc_meta_alloc(sizeof(*workers) + count * sizeof(workers->worker[0]));
+	if (!workers)
+		return -ENOMEM;
+	heap->workers = workers;
+	workers->capacity = count;
+	pthread_mutex_init(&workers->lock, NULL);
+	pthread_cond_init(&workers->wake, NULL);
+	pthread_cond_init(&workers->done, NULL);
+	workers->count = 1;
+	if (!worker_init(heap, 0))
+		return -ENOMEM;
+	while (workers->count < count && worker_init(heap, workers->count) &&
+	       worker_start(&workers->worker[workers->count]))
+		workers->count++;
+	if (workers->count < count)
+		worker_release(heap, &workers->worker[workers->count]);
+	return 0;
+}
+
+void gc_workers_destroy(struct gc_heap *heap)
+{
+	struct gc_workers *workers = heap->workers;
+
+	if (!workers)
+		return;
+	pthread_mutex_lock(&workers->lock);
+	workers->quit = true;
+	pthread_cond_broadcast(&workers->wake);
+	pthread_mutex_unlock(&workers->lock);
+	for (uint32_t i = 1; i < workers->count; i++)
+		pthread_join(workers->worker[i].thread, NULL);
+	for (uint32_t i = 0; i < workers->count; i++)
+		worker_release(heap, &workers->worker[i]);
+	pthread_cond_destroy(&workers->done);
+	pthread_cond_destroy(&workers->wake);
+	pthread_mutex_destroy(&workers->lock);
+	gc_meta_free(workers, sizeof(*workers) + workers->capacity * sizeof(workers->worker[0]));
+	heap->workers = NULL;
+}
+
+uint32_t gc_workers_count(const struct gc_heap *heap)
+{
+	return heap->workers->count;
+}
+
+struct gc_worker *gc_workers_first(const struct gc_heap *heap)
+{
+	return &heap->workers->worker[0];
+}
