@@ -1,5 +1,5 @@
 /* runtime/safepoint.c: stopping the mutators, and their side of it. See world.h for states and
- * invariants [TH-1] [TH-2].
+ * invariants [TH-1] [TH-2] [TH-4].
  *
  * Waiting is spinning first: a mutator that polls often answers within microseconds, and so does the
  * collector; only then do both sleep on a futex. A thread spins only while there are CPUs enough for
@@ -16,9 +16,9 @@
 #define SPIN_STOP_NS 50000    /* collector, for mutators to arrive */
 #define SPIN_RESUME_NS 100000 /* mutators, for the pause to end */
 
-static void futex_wait(uint32_t *word, uint32_t value)
+static void futex_wait(uint32_t *word, uint32_t value, const struct timespec *timeout)
 {
-	gc_sys->futex(word, FUTEX_WAIT_PRIVATE, value, NULL); /* any return: look again */
+	gc_sys->futex(word, FUTEX_WAIT_PRIVATE, value, timeout); /* any return: look again */
 }
 
 /* A wake that is refused would leave its waiters asleep for good: so it is repeated. */
@@ -64,7 +64,7 @@ static void wait_for_resume(struct plx_heap *heap)
 		if (may_spin && gc_clock_ns() - start_ns < SPIN_RESUME_NS)
 			gc_cpu_relax();
 		else
-			futex_wait(&heap->stopping, 1);
+			futex_wait(&heap->stopping, 1, NULL);
 	}
 }
 
@@ -100,19 +100,41 @@ void plx_block_exit(struct plx_thread *thread)
 	rt_state_enter(rt_thread_of(thread), RT_BLOCKED);
 }
 
+/* Sleep until somebody arrives or the next report is due. */
+static void wait_for_arrival(struct plx_heap *heap, uint32_t arrivals, uint64_t due_ns)
+{
+	uint64_t now_ns = gc_clock_ns();
+	uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
+	struct timespec timeout = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+
+	futex_wait(&heap->arrivals, arrivals, due_ns == UINT64_MAX ? NULL : &timeout);
+}
+
+/* [TH-4] A thread that keeps everybody waiting is named, again at doubled intervals; one that has ended
+ * without detaching is counted as blocked. */
 static void wait_for_thread(struct plx_heap *heap, struct rt_thread *thread)
 {
-	uint64_t start_ns = gc_clock_ns();
+	uint64_t start_ns = gc_clock_ns(), wait_ns = heap->gc.config.stop_report_ms * 1000000;
+	uint64_t due_ns = wait_ns ? start_ns + wait_ns : UINT64_MAX;
 
 	for (;;) {
 		uint32_t arrivals = gc_load_acquire(&heap->arrivals); /* [MO-STOP] */
+		uint64_t now_ns;
 
 		if (gc_load_seq_cst(&thread->state) != RT_RUNNING) /* [MO-STOP] */
 			return;
-		if (gc_clock_ns() - start_ns < SPIN_STOP_NS)
+		now_ns = gc_clock_ns();
+		if (now_ns - start_ns < SPIN_STOP_NS) {
 			gc_cpu_relax();
-		else
-			futex_wait(&heap->arrivals, arrivals);
+			continue;
+		}
+		if (now_ns >= due_ns) {
+			if (rt_stop_report(thread, now_ns - start_ns))
+				gc_store_seq_cst(&thread->state, RT_BLOCKED); /* [MO-STOP] */
+			wait_ns *= 2;
+			due_ns = now_ns + wait_ns;
+		}
+		wait_for_arrival(heap, arrivals, due_ns);
 	}
 }
 

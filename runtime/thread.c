@@ -3,6 +3,8 @@
  * Attaching and detaching happen under threads_lock, which is held through pauses: so the phase,
  * and with it the barrier a new thread needs, cannot change meanwhile [TH-2]. */
 #include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
@@ -18,6 +20,11 @@ struct rt_thread *rt_thread_self(const struct plx_heap *heap)
 		if (t->gc.pub.heap == heap)
 			return t;
 	return NULL;
+}
+
+int rt_thread_id(void)
+{
+	return (int)syscall(SYS_gettid);
 }
 
 static void thread_forget_own(const struct rt_thread *thread)
@@ -71,6 +78,7 @@ enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **int
 	if (!thread)
 		return rt_error(error, PLX_ERROR_MEMORY, "no memory for another thread");
 	thread->owner = pthread_self();
+	thread->tid = rt_thread_id();
 	thread->gc.pub.heap = heap;
 	if (heap->delivery == PLX_DELIVERY_SIGBUS && rt_signal_stack_add(thread) < 0) {
 		gc_meta_free(thread, sizeof(*thread));

@@ -12,6 +12,7 @@
  * [TH-1] A thread enters RUNNING, then looks at `stopping`; the collector sets `stopping`, then looks
  *        at the states: both sequentially consistent, so at least one sees the other [MO-STOP].
  * [TH-2] threads_lock is held through a pause: nobody attaches or detaches inside it.
+ * [TH-4] A stop that one thread keeps from beginning is reported, not waited for in silence.
  * [TH-3] Lock order: threads_lock before regions.lock before satb_lock; roots_lock and handles_lock
  *        are leaves. None is held at a safepoint. */
 #ifndef RUNTIME_WORLD_H
@@ -30,6 +31,7 @@ struct rt_thread {
 	uint32_t state;
 	/* Immutable after attach. */
 	pthread_t owner;
+	int tid;	    /* of the kernel */
 	void *signal_stack; /* ours, if the thread had none */
 	size_t signal_stack_bytes;
 	/* The thread itself: pages of its scoped handles, in order. */
@@ -39,6 +41,13 @@ struct rt_thread {
 	/* Under threads_lock. */
 	struct rt_thread *next, *previous;
 };
+
+/* The kernel's number of the calling thread. */
+int rt_thread_id(void);
+
+/* stop_report.c: `thread` has kept the collection waiting for `waited_ns`. True if it has ended and will
+ * never answer: it counts as blocked from then on. */
+bool rt_stop_report(struct rt_thread *thread, uint64_t waited_ns);
 
 struct rt_root_range {
 	uintptr_t *slots;

@@ -8,7 +8,6 @@
 #include "gc/collect/workers.h"
 
 #include <errno.h>
-#include <signal.h>
 
 #include "gc/base/check.h"
 #include "gc/base/meta.h"
@@ -87,22 +86,6 @@ static void worker_release(struct gc_heap *heap, struct gc_worker *worker)
 	gc_meta_free(worker->scratch, heap->view.page_bytes);
 }
 
-/* A helper takes no signals: the embedder's handlers are for the embedder's threads. Faults of its own
- * cannot be blocked and stay as they are. */
-static bool worker_start(struct gc_worker *worker)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSEGV);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = gc_sys->thread_create(&worker->thread, worker_main, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error >= 0;
-}
-
 int gc_workers_create(struct gc_heap *heap, uint32_t count)
 {
 	struct gc_workers *workers;
@@ -120,7 +103,8 @@ int gc_workers_create(struct gc_heap *heap, uint32_t count)
 	if (!worker_init(heap, 0))
 		return -ENOMEM;
 	while (workers->count < count && worker_init(heap, workers->count) &&
-	       worker_start(&workers->worker[workers->count]))
+	       gc_sys->thread_create(&workers->worker[workers->count].thread, worker_main,
+				     &workers->worker[workers->count]) >= 0)
 		workers->count++;
 	if (workers->count < count)
 		worker_release(heap, &workers->worker[workers->count]);

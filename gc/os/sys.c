@@ -132,6 +132,12 @@ static int sys_sigaltstack(const stack_t *stack, stack_t *old)
 	SYS_RESULT(int, sigaltstack(stack, old));
 }
 
+/* By the kernel's number, which is an error and not undefined when the thread has gone. */
+static int sys_thread_signal(int tid, int number)
+{
+	SYS_RESULT(int, syscall(SYS_tgkill, getpid(), tid, number));
+}
+
 static long sys_futex(uint32_t *word, int operation, uint32_t value, const struct timespec *timeout)
 {
 	SYS_RESULT(long, syscall(SYS_futex, word, operation, value, timeout, NULL, 0));

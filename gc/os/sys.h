@@ -48,6 +48,7 @@
 	X(int, sigaction, (int number, const struct sigaction *action, struct sigaction *old),  \
 	  (number, action, old))                                                                \
 	X(int, sigaltstack, (const stack_t *stack, stack_t *old), (stack, old))                 \
+	X(int, thread_signal, (int tid, int number), (tid, number))                             \
 	X(long, futex,                                                                          \
 	  (uint32_t * word, int operation, uint32_t value, const struct timespec *timeout),     \
 	  (word, operation, value, timeout))                                                    \

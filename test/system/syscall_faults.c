@@ -59,6 +59,7 @@ static const struct {
 	{INJECT_sigaltstack, {ENOMEM}},
 	{INJECT_futex, {EINTR, EAGAIN}},
 	{INJECT_thread_create, {EAGAIN}},
+	{INJECT_thread_signal, {EAGAIN}},
 };
 
 #define POSSIBLE (sizeof(possible) / sizeof(possible[0]))

@@ -39,6 +39,8 @@
 	  "Memory the heap may keep resident while idle; free regions above it go back to the kernel. 0: keep a fifth above what is in use.") \
 	X(resident_idle_ms, GC_RESIDENT_IDLE, COUNT, 1000, 0, 86400000, "ms", \
 	  "How long free regions stay resident after the last cycle. 0: give them back after every cycle.") \
+	X(stop_report_ms, GC_STOP_REPORT, COUNT, 2000, 0, 86400000, "ms", \
+	  "Say on standard error which thread a collection waits for, and where it is, after this long, and again at doubled intervals. 0: wait in silence.") \
 	X(yield_seed, GC_YIELD, COUNT, 0, 0, UINT32_MAX, "seed", \
 	  "Non-zero: yield the CPU at random places, from this seed (torture).") \
 	X(verify, GC_VERIFY, COUNT, 0, 0, 1, "0|1", \
