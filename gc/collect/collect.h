@@ -38,6 +38,7 @@ bool gc_mark_done(struct gc_heap *heap);
 
 /* sweep.c: the cycle. */
 void gc_candidates_choose(struct gc_heap *heap);
+uint64_t gc_region_densest(const struct gc_heap *heap);
 void gc_sweep(struct gc_heap *heap);
 
 /* plan.c: the cycle. */

@@ -210,14 +210,6 @@ static void plan_choose(struct plan *plan, uint32_t number)
 	plan->last_evacuated = number;
 }
 
-/* Live bytes above which moving a region wins too little. */
-static uint64_t plan_densest(const struct gc_heap *heap)
-{
-	uint64_t whole = heap->regions.region_bytes;
-
-	return heap->config.evacuate == 1 ? whole : whole - whole / 4;
-}
-
 static uint32_t plan_collect_candidates(struct gc_heap *heap, enum gc_range which,
 					struct plan_candidate *into)
 {
@@ -230,7 +222,7 @@ static uint32_t plan_collect_candidates(struct gc_heap *heap, enum gc_range whic
 
 		/* The class first: a region that has one is nobody else's. */
 		if (bits & GC_REGION_CLASS_MASK && region->kind == GC_REGION_SMALL &&
-		    region->live_bytes <= plan_densest(heap))
+		    region->live_bytes <= gc_region_densest(heap))
 			into[count++] = (struct plan_candidate){r, (uint32_t)region->live_bytes};
 	}
 	return count;
@@ -243,7 +235,7 @@ static bool plan_is_worth(const struct gc_heap *heap, const struct plan_candidat
 {
 	uint64_t whole = heap->regions.region_bytes, live = 0;
 
-	if (heap->config.evacuate == 1)
+	if (heap->config.evacuate == 1 || heap->cycle.stop_the_world)
 		return count > 0;
 	for (uint32_t i = 0; i < count; i++)
 		live += candidates[i].live_bytes;

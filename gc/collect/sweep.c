@@ -9,6 +9,17 @@
  * Who runs here: the cycle's thread, mutators running. */
 #include "gc/collect/collect.h"
 
+/* Live bytes above which moving a region wins too little; in an emergency any gap will do, since what is
+ * free lies in them. */
+uint64_t gc_region_densest(const struct gc_heap *heap)
+{
+	uint64_t whole = heap->regions.region_bytes;
+
+	if (heap->config.evacuate == 1)
+		return whole;
+	return heap->cycle.stop_the_world ? whole - whole / 32 : whole - whole / 4;
+}
+
 static uint8_t candidate_class(const struct gc_heap *heap, const struct gc_region *region)
 {
 	uint64_t live = region->live_bytes, whole = heap->regions.region_bytes;
@@ -21,7 +32,7 @@ static uint8_t candidate_class(const struct gc_heap *heap, const struct gc_regio
 		return GC_REGION_CLASS_YOUNG;
 	if (live < whole / 3)
 		return GC_REGION_CLASS_SPARSE;
-	return live < whole - whole / 4 ? GC_REGION_CLASS_HALF : 0;
+	return live <= gc_region_densest(heap) ? GC_REGION_CLASS_HALF : 0;
 }
 
 void gc_candidates_choose(struct gc_heap *heap)
