@@ -103,6 +103,8 @@ static void json_run(FILE *out, const struct result *result)
 	json_count(out, "continued_pages", result->continued_pages);
 	json_count(out, "copied_pages", result->copied_pages);
 	json_count(out, "stalls", result->stalls);
+	json_count(out, "paced", result->paced);
+	json_count(out, "paced_us", result->paced_us);
 	json_count(out, "degraded", result->degraded);
 	json_count(out, "rss_peak_bytes", result->rss_peak_bytes);
 	json_count(out, "pss_peak_bytes", result->pss_peak_bytes);

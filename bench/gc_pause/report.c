@@ -109,6 +109,7 @@ CELL_BYTES_OF(cell_moved, moved_back_bytes)
 CELL_COUNT(cell_continued, continued_pages)
 CELL_COUNT(cell_copied, copied_pages)
 CELL_COUNT(cell_stalls, stalls)
+CELL_COUNT(cell_paced, paced)
 CELL_COUNT(cell_degraded, degraded)
 CELL_BYTES_OF(cell_live, live_bytes)
 CELL_BYTES_OF(cell_rss, rss_peak_bytes)
@@ -183,6 +184,7 @@ static const struct row {
 	{"pages continued", cell_continued, false},
 	{"pages copied", cell_copied, false},
 	{"allocation stalls", cell_stalls, false},
+	{"allocation paced", cell_paced, false},
 	{"degraded", cell_degraded, false},
 	{"live", cell_live, false},
 	{"resident, full", cell_full, true},

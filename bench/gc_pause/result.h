@@ -62,6 +62,7 @@ struct result {
 	uint64_t continued_pages;
 	uint64_t copied_pages;
 	uint64_t stalls;
+	uint64_t paced, paced_us;
 	uint64_t degraded;
 	uint64_t rss_peak_bytes;
 	uint64_t pss_peak_bytes;

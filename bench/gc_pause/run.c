@@ -222,6 +222,8 @@ static void run_report_heap(struct run *run)
 	result->continued_pages = after->continued_pages - before->continued_pages;
 	result->copied_pages = after->copied_pages - before->copied_pages;
 	result->stalls = after->stalls - before->stalls;
+	result->paced = after->paced - before->paced;
+	result->paced_us = (after->paced_ns - before->paced_ns) / 1000;
 	result->degraded = after->degraded;
 	result->metadata_bytes = after->metadata_bytes;
 }
