@@ -83,8 +83,6 @@ static void cycle_close_current_stw(struct gc_heap *heap)
 static void cycle_start(struct gc_heap *heap)
 {
 	cycle_pause_begin(heap, GC_STOP_BRIEF);
-	if (heap->config.verify)
-		gc_verify_stw(heap, false);
 	heap->world->each_mutator(heap, cycle_mutator_start);
 	cycle_close_current_stw(heap);
 	gc_store_relaxed(&heap->phase, GC_PHASE_MARKING); /* [CY-1] resume orders it */
@@ -104,8 +102,6 @@ static bool cycle_try_terminate(struct gc_heap *heap)
 	heap->world->each_mutator(heap, gc_satb_flush);
 	done = gc_mark_done(heap);
 	if (done) {
-		if (heap->config.verify)
-			gc_verify_stw(heap, true);
 		heap->world->each_mutator(heap, cycle_mutator_unlog);
 		gc_store_relaxed(&heap->phase, GC_PHASE_PLANNING); /* resume orders it */
 	}
@@ -132,6 +128,7 @@ static void cycle_end_without_flip(struct gc_heap *heap)
 	cycle_close_current_stw(heap);
 	gc_store_relaxed(&heap->phase, GC_PHASE_IDLE); /* [CY-1] resume orders it */
 	cycle_pause_end(heap);
+	gc_verify_at(heap, GC_VERIFY_AFTER);
 }
 
 static void cycle_flip(struct gc_heap *heap)
@@ -198,6 +195,9 @@ static void cycle_begin(struct gc_heap *heap, const char *cause, bool stop_the_w
 				   .targets = targets,
 				   .targets_capacity = capacity,
 				   .start_ns = gc_clock_ns()};
+	/* Relaxed: a label, see history.h; written by this thread. */
+	gc_store_relaxed(&heap->regions.history->cycle,
+			 (uint32_t)gc_load_relaxed(&heap->stats.cycles));
 	if (stop_the_world)
 		cycle_pause_begin(heap, GC_STOP_FLIP);
 }
@@ -220,8 +220,10 @@ void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world)
 	cycle_begin(heap, cause, stop_the_world);
 	gc_candidates_choose(heap);
 	gc_mark_prepare(heap);
+	gc_verify_at(heap, GC_VERIFY_BEFORE);
 	cycle_start(heap);
 	cycle_mark(heap);
+	gc_verify_at(heap, GC_VERIFY_MARK);
 	gc_sweep(heap);
 	gc_plan(heap);
 	gc_pace_moving(heap);

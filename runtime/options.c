@@ -11,7 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum option_type { OPTION_BYTES, OPTION_COUNT, OPTION_TRISTATE, OPTION_ENUM };
+enum option_type {
+	OPTION_BYTES,
+	OPTION_COUNT,
+	OPTION_TRISTATE,
+	OPTION_ENUM,
+	OPTION_SET,
+	OPTION_PATH,
+};
 
 struct option {
 	const char *name;
@@ -124,10 +131,8 @@ static bool option_parse_bytes(const char *text, uint64_t *value)
 }
 
 /* The number of a word among `words`, which are separated by '|'. */
-static bool option_parse_word(const char *text, const char *words, uint64_t *value)
+static bool option_parse_word(const char *text, size_t length, const char *words, uint64_t *value)
 {
-	size_t length = strlen(text);
-
 	for (*value = 0;; ++*value) {
 		size_t word = strcspn(words, "|");
 
@@ -139,13 +144,52 @@ static bool option_parse_word(const char *text, const char *words, uint64_t *val
 	}
 }
 
+/* Words and a number, separated by commas: each at most once. */
+static bool option_parse_set(const struct option *option, const char *text, uint64_t *value)
+{
+	bool numbered = false;
+
+	for (*value = 0;; text++) {
+		size_t length = strcspn(text, ",");
+		uint64_t one, bit;
+
+		if (option_digits(text, &one) == text + length) {
+			if (numbered || one > option->highest)
+				return false;
+			numbered = true;
+			*value |= one;
+		} else {
+			if (!option_parse_word(text, length, option->unit, &one))
+				return false;
+			bit = UINT64_C(1) << (32 + one);
+			if (*value & bit)
+				return false;
+			*value |= bit;
+		}
+		text += length;
+		if (*text == '\0')
+			return true;
+	}
+}
+
+/* The environment and string constants stay; whoever builds a string keeps it. */
+static bool option_parse_path(const char *text, uint64_t *value)
+{
+	*value = (uintptr_t)text;
+	return *text != '\0';
+}
+
 static bool option_parse(const struct option *option, const char *text, uint64_t *value)
 {
 	int rule = option_rule(option);
 
 	switch (option->type) {
 	case OPTION_ENUM:
-		return option_parse_word(text, option->unit, value);
+		return option_parse_word(text, strlen(text), option->unit, value);
+	case OPTION_SET:
+		return option_parse_set(option, text, value);
+	case OPTION_PATH:
+		return option_parse_path(text, value);
 	case OPTION_TRISTATE:
 		return option_parse_count(text, value) && *value <= 1;
 	case OPTION_BYTES:
@@ -186,7 +230,12 @@ static void option_write_accepted(const struct option *option, char *text, size_
 	switch (option->type) {
 	case OPTION_ENUM:
 	case OPTION_TRISTATE:
+	case OPTION_PATH:
 		snprintf(text, size, "%s", option->unit);
+		break;
+	case OPTION_SET:
+		snprintf(text, size, "any of %s and a number up to %llu, separated by commas",
+			 option->unit, (unsigned long long)option->highest);
 		break;
 	case OPTION_BYTES:
 		option_write_bytes(option->lowest, lowest, sizeof(lowest));
@@ -328,6 +377,8 @@ enum plx_status plx_config_from_environment(struct plx_heap_config *config, stru
 #define HELP_DEFAULT_COUNT(standard) "Default: " #standard "."
 #define HELP_DEFAULT_TRISTATE(standard) "Default: unset."
 #define HELP_DEFAULT_ENUM(standard) "Default: the first."
+#define HELP_DEFAULT_SET(standard) "Any of these and a number, separated by commas. Default: none."
+#define HELP_DEFAULT_PATH(standard) "Default: unset."
 #define HELP_ROW(field, name, type, standard, lowest, highest, unit, help) \
 	"  " #name "=" unit "\n      " help " " HELP_DEFAULT_##type(standard) "\n"
 

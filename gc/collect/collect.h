@@ -88,8 +88,18 @@ uint64_t gc_pace_target_bytes(const struct gc_heap *heap);
 uint64_t gc_pace_wait_ns(struct gc_heap *heap, uint32_t *gate);
 void gc_pace_wait(struct gc_heap *heap, uint32_t gate, uint64_t wait_ns);
 
-/* verify.c: in a pause. */
-void gc_verify_stw(struct gc_heap *heap, bool marking_done);
+/* verify.c: the cycle's thread. Checks everything if GC_VERIFY asks for it at this place of this cycle;
+ * gc_verify_at stops the world for it. A mismatch is reported and ends the process. */
+enum gc_verify_place {
+	GC_VERIFY_BEFORE = 1, /* marking is about to begin */
+	GC_VERIFY_MARK = 2,   /* marking is complete */
+	GC_VERIFY_FLIP = 4,   /* pages are about to be taken away */
+	GC_VERIFY_AFTER = 8,  /* all pages are back; evacuated regions are not free yet */
+};
+void gc_verify_at(struct gc_heap *heap, enum gc_verify_place place);
+void gc_verify_at_stw(struct gc_heap *heap, enum gc_verify_place place);
+/* Called in front of each check if set: for tests, which damage the heap there. */
+extern void (*gc_verify_tamper)(struct gc_heap *heap, enum gc_verify_place place);
 
 /* gc/cycle.c: one whole cycle, on the collector thread. */
 void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world);

@@ -107,5 +107,6 @@ void gc_finish(struct gc_heap *heap)
 			      cycle->detach_bytes >> heap->view.page_shift);
 	gc_store_relaxed(&heap->phase, GC_PHASE_IDLE);
 	pthread_mutex_unlock(&heap->regions.lock);
+	gc_verify_at(heap, GC_VERIFY_AFTER);
 	finish_evacuated(heap);
 }

@@ -366,6 +366,7 @@ void gc_flip_stw(struct gc_heap *heap)
 	if (heap->current[GC_RANGE_OBJECTS] != GC_REGION_NONE)
 		heap->regions.table[heap->current[GC_RANGE_OBJECTS]].current = false;
 	heap->current[GC_RANGE_OBJECTS] = GC_REGION_NONE;
+	gc_verify_at_stw(heap, GC_VERIFY_FLIP);
 	flip_take_pages_stw(heap);
 	heap->world->each_root(heap, flip_root, NULL);
 	if (cycle->mode == GC_FLIP_IN_PAUSE)

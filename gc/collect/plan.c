@@ -69,6 +69,7 @@ static uint32_t plan_take_target(struct plan *plan)
 	memset(&heap->target_source[gc_heap_page(heap, start).n], 0,
 	       gc_heap_pages_per_region(heap) * sizeof(uintptr_t));
 	heap->cycle.targets[heap->cycle.target_count++] = number;
+	gc_history_add(regions->history, number, GC_REGION_TARGETED, 0);
 	return number;
 }
 
@@ -203,6 +204,8 @@ static void plan_choose(struct plan *plan, uint32_t number)
 	cycle->evacuated_count++;
 	gc_store_relaxed(&heap->regions.bits[number], bits | GC_REGION_EVACUATED); /* */
 	heap->regions.table[number].next = GC_REGION_NONE;
+	gc_history_add(heap->regions.history, number, GC_REGION_CHOSEN,
+		       bits & GC_REGION_CLASS_MASK);
 	if (plan->last_evacuated == GC_REGION_NONE)
 		cycle->evacuated_first[plan->range] = number;
 	else

@@ -40,7 +40,8 @@ int gc_regions_create(struct gc_regions *regions, const struct gc_view *view, ui
 	pthread_mutex_init(&regions->lock, NULL);
 	regions->table = gc_meta_alloc(regions->count * sizeof(*regions->table));
 	regions->bits = gc_meta_alloc(regions->count);
-	if (!regions->table || !regions->bits)
+	regions->history = gc_meta_alloc(sizeof(*regions->history));
+	if (!regions->table || !regions->bits || !regions->history)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < GC_RANGE_COUNT; i++) /* but the last part: see heap_range_bytes */
 		if (!range_create(&regions->ranges[i], i * per_range,
@@ -59,6 +60,7 @@ void gc_regions_destroy(struct gc_regions *regions)
 	}
 	gc_meta_free(regions->table, regions->count * sizeof(*regions->table));
 	gc_meta_free(regions->bits, regions->count);
+	gc_meta_free(regions->history, sizeof(*regions->history));
 	pthread_mutex_destroy(&regions->lock);
 }
 
@@ -92,6 +94,7 @@ static void region_note_empty_locked(struct gc_regions *regions, struct gc_regio
 	regions->table[range->first + index].fresh = true;
 	regions->resident_free--;
 	regions->returned_bytes += regions->region_bytes;
+	gc_history_add(regions->history, range->first + index, GC_REGION_EMPTIED, 0);
 }
 
 static bool region_decommit(const struct gc_regions *regions, const struct gc_region_range *range,
@@ -147,6 +150,7 @@ static void region_claim_locked(struct gc_regions *regions, struct gc_region_ran
 				     .next = GC_REGION_NONE};
 	if (index >= range->high_water)
 		gc_store_relaxed(&range->high_water, index + 1); /* read unlocked */
+	gc_history_add(regions->history, range->first + index, GC_REGION_TAKEN, (uint8_t)kind);
 }
 
 static uint32_t regions_allowed(const struct gc_regions *regions, enum gc_region_purpose purpose)
@@ -239,6 +243,7 @@ static void region_free_one_locked(struct gc_regions *regions, uint32_t number)
 	struct gc_region *region = &regions->table[number];
 
 	GC_CHECK(R_1, region->kind != GC_REGION_FREE);
+	gc_history_add(regions->history, number, GC_REGION_FREED, region->kind);
 	*region = (struct gc_region){.kind = GC_REGION_FREE, .next = GC_REGION_NONE};
 	regions->bits[number] = 0;
 	bitmap_assign(range->free_resident, number - range->first, true);

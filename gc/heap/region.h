@@ -25,6 +25,7 @@
 
 #include "gc/base/atomic.h"
 #include "gc/base/types.h"
+#include "gc/heap/history.h"
 #include "gc/heap/view.h"
 
 enum gc_region_kind {
@@ -77,6 +78,7 @@ struct gc_regions {
 	uint8_t *bits; /* enum gc_region_bit, one byte each */
 	struct gc_region_range ranges[GC_RANGE_COUNT];
 	const struct gc_view *view;
+	struct gc_history *history;
 	/* Under lock. */
 	pthread_mutex_t lock;
 	uint32_t used, resident_free, reserve_spent;

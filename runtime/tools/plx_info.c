@@ -3,12 +3,15 @@
  *	plx_info			capabilities, the plan a heap would take, why not a better one
  *	plx_info --options		the options, as text
  *	plx_info --options-markdown	docs/options.md
+ *	plx_info --dump FILE [ADDRESS]	a heap that GC_VERIFY_DUMP left
  *
- * Uses the public interface only. */
+ * Uses the public interface only, but for the dump's format. */
 #include <parallax/heap.h>
 
 #include <stdio.h>
 #include <string.h>
+
+#include "runtime/tools/plx_info/dump.h"
 
 struct row {
 	const char *name, *type, *unit, *help;
@@ -61,16 +64,22 @@ static void print_row(const struct row *row)
 			printf("%llu", (unsigned long long)row->highest);
 		if (is_count && strchr(row->unit, '|') == NULL)
 			printf(" (%s)", row->unit);
+	} else if (strcmp(row->type, "PATH") == 0) {
+		printf("a file's name");
 	} else {
 		print_words(row->unit);
+		if (strcmp(row->type, "SET") == 0)
+			printf(", a number; several with commas");
 	}
 	printf(" | ");
 	if (is_bytes)
 		print_bytes(row->standard);
 	else if (is_count)
 		printf("%llu", (unsigned long long)row->standard);
-	else if (strcmp(row->type, "TRISTATE") == 0)
+	else if (strcmp(row->type, "TRISTATE") == 0 || strcmp(row->type, "PATH") == 0)
 		printf("unset");
+	else if (strcmp(row->type, "SET") == 0)
+		printf("none");
 	else
 		printf("`%.*s`", (int)strcspn(row->unit, "|"), row->unit);
 	printf(" | %s | `%s` |\n", row->help, row->field);
@@ -102,10 +111,13 @@ int main(int count, char **arguments)
 		fputs(plx_config_help(), stdout);
 	} else if (count == 2 && strcmp(arguments[1], "--options-markdown") == 0) {
 		print_markdown();
+	} else if ((count == 3 || count == 4) && strcmp(arguments[1], "--dump") == 0) {
+		return dump_print(arguments[2], count == 4 ? arguments[3] : NULL);
 	} else {
 		bool help = count == 2 && strcmp(arguments[1], "--help") == 0;
 
-		fprintf(help ? stdout : stderr, "usage: plx_info [--options|--options-markdown]\n");
+		fprintf(help ? stdout : stderr,
+			"usage: plx_info [--options|--options-markdown|--dump FILE [ADDRESS]]\n");
 		return help ? 0 : 2;
 	}
 	return fflush(stdout) == 0 ? 0 : 1;

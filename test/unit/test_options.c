@@ -84,7 +84,6 @@ static void counts(void **state)
 	refuse("GC_COMPACT_BUDGET", "101", "0 to 100 (percent)");
 	refuse("GC_COMPACT_BUDGET", "1K", "0 to 100");
 	refuse("GC_YIELD", "4294967296", "0 to 4294967295");
-	refuse("GC_VERIFY", "yes", "0 to 1");
 	refuse("GC_LOG", "", "empty");
 }
 
@@ -103,6 +102,32 @@ static void words(void **state)
 	refuse("GC_PLAN", "1", "auto|minor|copy|stw");
 	refuse("GC_PLAN", "", "empty");
 	refuse("GC_UFFD_DELIVERY", "signal", "auto|thread|sigbus");
+}
+
+static void sets(void **state)
+{
+	(void)state;
+	assert_int_equal(accept("GC_VERIFY", "0").verify, 0);
+	assert_int_equal(accept("GC_VERIFY", "1").verify, 1);
+	assert_int_equal(accept("GC_VERIFY", "before").verify, UINT64_C(1) << 32);
+	assert_int_equal(accept("GC_VERIFY", "after,7,mark").verify, UINT64_C(10) << 32 | 7);
+	assert_int_equal(accept("GC_VERIFY", "4294967295").verify, UINT32_MAX);
+	refuse("GC_VERIFY", "yes", "any of before|mark|flip|after and a number up to 4294967295");
+	refuse("GC_VERIFY", "", "empty");
+	refuse("GC_VERIFY", "flip,", "any of");
+	refuse("GC_VERIFY", ",flip", "any of");
+	refuse("GC_VERIFY", "flip,flip", "any of");
+	refuse("GC_VERIFY", "1,2", "any of");
+	refuse("GC_VERIFY", "4294967296", "any of");
+	refuse("GC_VERIFY", "before|mark", "any of");
+	refuse("GC_VERIFY", "1x", "any of");
+}
+
+static void paths(void **state)
+{
+	(void)state;
+	assert_string_equal(accept("GC_VERIFY_DUMP", "a/b").verify_dump, "a/b");
+	refuse("GC_VERIFY_DUMP", "", "empty");
 }
 
 static void tristates(void **state)
@@ -194,6 +219,8 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(counts),
 		cmocka_unit_test(words),
+		cmocka_unit_test(sets),
+		cmocka_unit_test(paths),
 		cmocka_unit_test(tristates),
 		cmocka_unit_test(unknown_names),
 		cmocka_unit_test(the_environment),

@@ -12,6 +12,8 @@ struct plx_thread;
 #define PLX_CONFIG_FIELD_COUNT(field) uint64_t field;
 #define PLX_CONFIG_FIELD_TRISTATE(field) int64_t field;
 #define PLX_CONFIG_FIELD_ENUM(field) uint64_t field;
+#define PLX_CONFIG_FIELD_SET(field) uint64_t field;
+#define PLX_CONFIG_FIELD_PATH(field) const char *field;
 #define PLX_CONFIG_FIELD(field, name, type, ...) PLX_CONFIG_FIELD_##type(field)
 
 /* Every option of the library, one field each; see parallax/option_table.h for their meaning. */

@@ -4,8 +4,10 @@
  *
  * From it come the fields of `struct plx_heap_config`, the environment parser, the `--help` text
  * and docs/options.md. Types: BYTES (suffixes K M G T), COUNT, TRISTATE (unset -1, 0, 1), and ENUM,
- * whose words stand in `unit` separated by '|', the first being number 0. A zero that means
- * "choose for me" says so in its help. */
+ * whose words stand in `unit` separated by '|', the first being number 0; SET, any of such words and a
+ * number up to `highest`, separated by commas: bit 32 + i is word i, the low half the number; PATH, a
+ * file's name, NULL if unset, which has to stay valid as long as the heap. A zero that means "choose for
+ * me" says so in its help. */
 #ifndef PARALLAX_OPTION_TABLE_H
 #define PARALLAX_OPTION_TABLE_H
 
@@ -43,8 +45,10 @@
 	  "Say on standard error which thread a collection waits for, and where it is, after this long, and again at doubled intervals. 0: wait in silence.") \
 	X(yield_seed, GC_YIELD, COUNT, 0, 0, UINT32_MAX, "seed", \
 	  "Non-zero: yield the CPU at random places, from this seed (torture).") \
-	X(verify, GC_VERIFY, COUNT, 0, 0, 1, "0|1", \
-	  "1: walk and check the whole heap inside pauses (slow).") \
+	X(verify, GC_VERIFY, SET, 0, 0, UINT32_MAX, "before|mark|flip|after", \
+	  "Stop the world and check the whole heap (slow) before marking, after it, in the flip's pause, and when all pages are back; a number N: at every Nth cycle, at all these places if none is named.") \
+	X(verify_dump, GC_VERIFY_DUMP, PATH, 0, 0, 0, "FILE", \
+	  "Where GC_VERIFY leaves the heap when it has found something, for plx_info --dump.") \
 	X(log, GC_LOG, COUNT, 0, 0, 2, "level", \
 	  "1: a line per cycle on standard error; 2: decisions too.")
 /* clang-format on */
