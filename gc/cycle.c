@@ -4,7 +4,7 @@
  *   2 start      TLABs dropped, barriers on, embedder's roots marked        pause
  *   3 mark       root pages, then everything reachable                      mutators run
  *   4 terminate  barrier buffers empty? logging off : back to 3             pause
- *   5 sweep      dead regions are free at once                              mutators run
+ *   5 sweep      dead weak references cleared, dead regions free            mutators run
  *   6 plan       what moves where, targets reserved                         mutators run
  *   7 flip       pages taken away, roots forwarded, barriers off            pause
  *   8 move       pages come back: clean, updated, copied                    mutators run
@@ -21,6 +21,7 @@
 
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/reference.h"
 #include "gc/collect/resolver.h"
 
 static void cycle_pause_begin(struct gc_heap *heap, enum gc_stop kind)
@@ -82,6 +83,7 @@ static void cycle_close_current_stw(struct gc_heap *heap)
 
 static void cycle_start(struct gc_heap *heap)
 {
+	gc_references_begin(heap);
 	cycle_pause_begin(heap, GC_STOP_BRIEF);
 	heap->world->each_mutator(heap, cycle_mutator_start);
 	cycle_close_current_stw(heap);
@@ -100,7 +102,7 @@ static bool cycle_try_terminate(struct gc_heap *heap)
 
 	cycle_pause_begin(heap, GC_STOP_BRIEF);
 	heap->world->each_mutator(heap, gc_satb_flush);
-	done = gc_mark_done(heap);
+	done = gc_mark_done(heap) && gc_references_settle(heap);
 	if (done) {
 		heap->world->each_mutator(heap, cycle_mutator_unlog);
 		gc_store_relaxed(&heap->phase, GC_PHASE_PLANNING); /* resume orders it */
@@ -223,6 +225,7 @@ void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world)
 	gc_verify_at(heap, GC_VERIFY_BEFORE);
 	cycle_start(heap);
 	cycle_mark(heap);
+	gc_references_clear(heap);
 	gc_verify_at(heap, GC_VERIFY_MARK);
 	gc_sweep(heap);
 	gc_plan(heap);

@@ -11,6 +11,7 @@
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/markpool.h"
+#include "gc/collect/reference.h"
 #include "gc/collect/workers.h"
 #include "gc/os/sys.h"
 #include "runtime/world.h"
@@ -184,7 +185,8 @@ int rt_collector_start(struct plx_heap *heap)
 	pthread_cond_init(&collector->done, &attributes);
 	pthread_condattr_destroy(&attributes);
 	heap->gc.mark_pool = gc_mark_pool_create();
-	if (!heap->gc.mark_pool || gc_workers_create(&heap->gc, collector_workers(heap)) < 0)
+	if (!heap->gc.mark_pool || !gc_references_create(&heap->gc) ||
+	    gc_workers_create(&heap->gc, collector_workers(heap)) < 0)
 		return -ENOMEM;
 	error = gc_sys->thread_create(&collector->thread, collector_main, heap);
 	collector->started_thread = error >= 0;
@@ -203,6 +205,7 @@ void rt_collector_stop(struct plx_heap *heap)
 		pthread_join(collector->thread, NULL);
 	}
 	gc_workers_destroy(&heap->gc);
+	gc_references_destroy(&heap->gc);
 	gc_mark_pool_destroy(heap->gc.mark_pool);
 }
 

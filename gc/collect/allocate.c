@@ -96,7 +96,8 @@ static void region_blacken(struct gc_heap *heap, uint32_t first, uint32_t count)
 {
 	for (uint32_t i = first; i < first + count; i++) {
 		if (gc_heap_allocates_black(heap))
-			gc_store_relaxed(&heap->regions.bits[i], GC_REGION_BLACK); /* */
+			gc_store_release(&heap->regions.bits[i],
+					 GC_REGION_BLACK); /* [R-3] [MO-WEAK] */
 		heap->regions.table[i].young = true;
 	}
 }

@@ -27,12 +27,14 @@ void gc_satb_flush(struct gc_heap *heap, struct gc_mutator *mutator);
 void gc_barrier_flag_page(struct gc_heap *heap, struct gc_page page, uint8_t flags);
 
 /* mark.c: the cycle. */
+struct gc_found;
 struct gc_mark;
 struct gc_mark *gc_mark_create(struct gc_heap *heap);
 void gc_mark_destroy(struct gc_mark *mark);
 void gc_mark_prepare(struct gc_heap *heap);
 void gc_mark_root(struct gc_heap *heap, uintptr_t *slot, void *context);
 void gc_mark_root_pages(struct gc_heap *heap);
+struct gc_found *gc_mark_found(struct gc_mark *mark); /* weak objects it met */
 void gc_mark_drain(struct gc_heap *heap);
 bool gc_mark_done(struct gc_heap *heap);
 

@@ -15,6 +15,7 @@
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/markpool.h"
+#include "gc/collect/reference.h"
 #include "gc/collect/workers.h"
 
 #define MARK_RING 16 /* objects between prefetch and scan; a power of two */
@@ -39,6 +40,7 @@ struct gc_mark {
 	struct mark_piece pieces[MARK_PIECES]; /* [M-5] */
 	uint32_t piece_count;
 	uint32_t until_share;
+	struct gc_found weak; /* see reference.c */
 };
 
 struct gc_mark *gc_mark_create(struct gc_heap *heap)
@@ -61,8 +63,14 @@ void gc_mark_destroy(struct gc_mark *mark)
 {
 	if (!mark)
 		return;
+	gc_found_release(&mark->weak);
 	gc_meta_free(mark->stack, mark->capacity * sizeof(uintptr_t));
 	gc_meta_free(mark, sizeof(*mark));
+}
+
+struct gc_found *gc_mark_found(struct gc_mark *mark)
+{
+	return &mark->weak;
 }
 
 /* The one of the cycle's thread. */
@@ -185,6 +193,18 @@ static void mark_scan_from(struct gc_mark *mark, const struct gc_type *type, uin
 	gc_type_slots(type, (const char *)object, header, from, to, mark_slot, &scan);
 }
 
+/* Objects that ask for more, or less, than their slots being followed: true if that was all. */
+static bool mark_special(struct gc_mark *mark, const struct gc_type *type, uintptr_t object,
+			 uint64_t bytes)
+{
+	if (type->kind == GC_TYPE_WEAK) {
+		gc_reference_found(mark->heap, &mark->weak, object);
+		return true;
+	}
+	mark_large_custom(mark->heap, object, bytes);
+	return false;
+}
+
 static void mark_scan(struct gc_mark *mark, uintptr_t object, bool count)
 {
 	struct gc_heap *heap = mark->heap;
@@ -196,8 +216,8 @@ static void mark_scan(struct gc_mark *mark, uintptr_t object, bool count)
 		mark_count_live(heap, object, bytes);
 	if (!gc_type_has_slots(type))
 		return;
-	if (type->kind == GC_TYPE_CUSTOM)
-		mark_large_custom(heap, object, bytes);
+	if (type->kind != GC_TYPE_PLAIN && mark_special(mark, type, object, bytes))
+		return;
 	mark_scan_from(mark, type, object, header, 0);
 }
 
@@ -378,7 +398,7 @@ void gc_mark_drain(struct gc_heap *heap)
 		}
 	} while (own->count || own->piece_count ||
 		 gc_load_acquire(&heap->mark_overflowed) || /* [MO-SATB] */
-		 mark_take_logged(own) || own->count);
+		 gc_references_take_kept(heap) || mark_take_logged(own) || own->count);
 }
 
 /* In a pause, with every mutator's buffer flushed: is marking complete? */

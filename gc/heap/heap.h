@@ -19,6 +19,7 @@
 #include "gc/os/uffd.h"
 
 struct gc_heap;
+struct gc_references;
 struct gc_resolver;
 
 #define GC_SATB_COUNT 256
@@ -133,6 +134,7 @@ struct gc_heap {
 	struct gc_type_table types;
 	const struct gc_resolver *resolver;
 	const struct gc_world *world;
+	struct gc_references *references;
 	struct gc_uffd uffd;
 	uint64_t large_bytes; /* objects above it get regions of their own */
 	uint32_t cpus;

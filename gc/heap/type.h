@@ -15,7 +15,11 @@
 #include "gc/base/check.h"
 #include "gc/base/types.h"
 
-enum gc_type_kind { GC_TYPE_PLAIN, GC_TYPE_CUSTOM };
+enum gc_type_kind {
+	GC_TYPE_PLAIN,
+	GC_TYPE_CUSTOM,
+	GC_TYPE_WEAK, /* plain to all but the marker, which does not follow its slot */
+};
 
 struct gc_type {
 	struct plx_layout pub; /* first: a layout pointer is a type pointer */

@@ -106,6 +106,7 @@ struct plx_stats {
 	uint64_t cycle_ns;		 /* sum of all cycles, concurrent phases included */
 	uint64_t degraded;	 /* times a kernel refusal forced a lesser plan for a cycle */
 	uint64_t returned_bytes; /* given back to the kernel, ever */
+	uint64_t weak_cleared;	 /* weak references whose referent died */
 };
 
 /* Any thread; takes a short lock. */

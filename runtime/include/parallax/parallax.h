@@ -10,5 +10,6 @@
 #include <parallax/object.h>
 #include <parallax/root.h>
 #include <parallax/thread.h>
+#include <parallax/weak.h>
 
 #endif

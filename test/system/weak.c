@@ -1,0 +1,440 @@
+/* test/system/weak.c: what depends on liveness is exact: threads that keep a mirror of their objects and
+ * of every way these can be reached, and compare after a collection of their own.
+ *
+ * Each thread has nodes of several kinds, linked at random, some of them roots, and a weak reference to each
+ * one. It links, drops, brings back through weak reads, and collects, while a driver asks for one cycle
+ * after the other. After plx_collect what the mirror cannot reach must be gone, and what it can reach must
+ * be there, with its contents: exactly.
+ *
+ * All threads also read weak references they share: once one of them has seen NULL, so does everybody. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "test/support/random.h"
+#include "test/support/shadow.h"
+
+#define CHECK(condition)                                                             \
+	do {                                                                         \
+		if (!(condition)) {                                                  \
+			fprintf(stderr, "%s:%d: seed %lu: %s\n", __FILE__, __LINE__, \
+				(unsigned long)seed, #condition);                    \
+			abort();                                                     \
+		}                                                                    \
+	} while (0)
+
+#define NODES 400
+#define SHARED 16
+
+/* Every kind begins like this; leaves end behind the id. */
+struct node {
+	struct plx_header header;
+	uint64_t id;
+	struct node *edge[2];
+};
+
+enum kind { KIND_FIXED, KIND_LEAF, KIND_LONG, KIND_LARGE, KIND_COUNT };
+
+/* The mirror of a node. */
+struct mirror {
+	uint64_t id; /* 0: there is none */
+	enum kind kind;
+	int edge[2]; /* -1: NULL */
+	bool root, reached;
+};
+
+struct actor {
+	struct plx_thread *thread;
+	struct random random;
+	unsigned number;
+	uint64_t next_id;
+	struct mirror nodes[NODES];
+	struct plx_handle *roots[NODES];
+	struct plx_handle *weaks; /* a reference array: node -> weak reference */
+	uint64_t rounds, cleared, kept, revived, moved;
+	const void *seen[NODES]; /* addresses as of the last check */
+};
+
+static uint64_t seed = 1;
+static uint64_t rounds_wanted = 12;
+static struct plx_heap *heap;
+static const struct plx_layout *layouts[KIND_COUNT];
+static const struct plx_layout *arrays;
+static atomic_bool stop;
+
+/* Weak references that all threads read; what is gone was seen gone by somebody. */
+static struct plx_handle *shared;
+static atomic_bool gone[SHARED];
+
+static struct plx_weak *weak_of(const struct actor *self, int i)
+{
+	return ((struct plx_weak **)((char *)self->weaks->ref + sizeof(struct plx_header)))[i];
+}
+
+/* ---- the mirror ---- */
+
+static void reach(struct actor *self, int i)
+{
+	int stack[NODES], count = 0;
+
+	if (i < 0 || self->nodes[i].reached)
+		return;
+	self->nodes[i].reached = true;
+	stack[count++] = i;
+	while (count > 0) {
+		const struct mirror *node = &self->nodes[stack[--count]];
+
+		for (int e = 0; e < 2; e++)
+			if (node->edge[e] >= 0 && !self->nodes[node->edge[e]].reached) {
+				self->nodes[node->edge[e]].reached = true;
+				stack[count++] = node->edge[e];
+			}
+	}
+}
+
+static void trace(struct actor *self)
+{
+	for (int i = 0; i < NODES; i++)
+		self->nodes[i].reached = false;
+	for (int i = 0; i < NODES; i++)
+		if (self->nodes[i].root)
+			reach(self, i);
+}
+
+static void check_node(struct actor *self, int i, const struct node *object)
+{
+	const struct mirror *mirror = &self->nodes[i];
+
+	CHECK(plx_heap_contains(heap, object));
+	CHECK(object->id == mirror->id);
+	if (mirror->root)
+		CHECK(self->roots[i]->ref == object);
+	for (int e = 0; mirror->kind != KIND_LEAF && e < 2; e++) {
+		if (mirror->edge[e] < 0)
+			CHECK(object->edge[e] == NULL);
+		else
+			CHECK(object->edge[e]->id == self->nodes[mirror->edge[e]].id);
+	}
+}
+
+static void node_forget(struct actor *self, int i)
+{
+	self->nodes[i] = (struct mirror){.edge = {-1, -1}};
+	self->seen[i] = NULL;
+	self->cleared++;
+}
+
+/* The node, however weakly it is held; NULL when it is gone, which the mirror has to agree to. */
+static struct node *node_read(struct actor *self, int i)
+{
+	struct node *object;
+
+	if (self->nodes[i].id == 0)
+		return NULL;
+	object = plx_weak_get(self->thread, weak_of(self, i));
+	if (object) {
+		check_node(self, i, object);
+		return object;
+	}
+	trace(self);
+	CHECK(!self->nodes[i].reached);
+	node_forget(self, i);
+	return NULL;
+}
+
+/* ---- the steps ---- */
+
+static void *allocate(struct actor *self, enum kind kind)
+{
+	static const uint64_t lengths[KIND_COUNT] = {0, 0, 3000, 200000};
+
+	if (lengths[kind] == 0)
+		return plx_alloc(self->thread, layouts[kind]);
+	return plx_alloc_array(self->thread, layouts[kind], lengths[kind]);
+}
+
+static enum kind random_kind(struct actor *self)
+{
+	uint64_t dice = random_below(&self->random, 300);
+
+	return dice == 0 ? KIND_LARGE : dice < 15 ? KIND_LONG : dice < 100 ? KIND_LEAF : KIND_FIXED;
+}
+
+static void weak_slot_set(struct actor *self, struct plx_handle *array, int i, void *object)
+{
+	char *slots = (char *)array->ref + sizeof(struct plx_header);
+
+	plx_store(self->thread, slots + (size_t)i * sizeof(void *), object);
+}
+
+static void step_make(struct actor *self, int i)
+{
+	enum kind kind = random_kind(self);
+	struct node *object = allocate(self, kind);
+	struct plx_weak *weak;
+
+	if (!object)
+		return; /* a large one may not find room */
+	object->id = (uint64_t)(self->number + 1) << 40 | self->next_id++;
+	plx_handle_set(self->thread, self->roots[i], object);
+	weak = plx_weak_create(self->thread, object);
+	CHECK(weak != NULL);
+	weak_slot_set(self, self->weaks, i, weak);
+	object = self->roots[i]->ref;
+	self->nodes[i] =
+		(struct mirror){.id = object->id, .kind = kind, .edge = {-1, -1}, .root = true};
+}
+
+static void root_set(struct actor *self, int i, bool on)
+{
+	struct node *object = on ? node_read(self, i) : NULL;
+
+	if (on && !object)
+		return;
+	if (on && !self->nodes[i].root) {
+		trace(self);
+		self->revived += !self->nodes[i].reached;
+	}
+	plx_handle_set(self->thread, self->roots[i], object);
+	self->nodes[i].root = object != NULL;
+}
+
+/* Both ends are read weakly: any of them may have been unreachable until now. */
+static void step_link(struct actor *self, int from, int to, int edge)
+{
+	struct node *source = node_read(self, from), *target = NULL;
+
+	if (!source || self->nodes[from].kind == KIND_LEAF)
+		return;
+	if (to >= 0) {
+		target = node_read(self, to);
+		if (!target || self->nodes[from].id == 0)
+			return;
+	}
+	PLX_STORE(self->thread, &source->edge[edge], target);
+	self->nodes[from].edge[edge] = target ? to : -1;
+}
+
+static void step_garbage(struct actor *self)
+{
+	for (uint64_t n = random_below(&self->random, 40); n > 0; n--)
+		allocate(self, random_once_in(&self->random, 2) ? KIND_LEAF : KIND_FIXED);
+}
+
+static void step_shared(struct actor *self)
+{
+	int i = (int)random_below(&self->random, SHARED);
+	/* Acquire: pairs with the release below: what one has seen gone, nobody sees afterwards. */
+	bool was_gone = atomic_load_explicit(&gone[i], memory_order_acquire);
+	char *slots = (char *)shared->ref + sizeof(struct plx_header);
+	struct plx_weak *weak = ((struct plx_weak **)slots)[i];
+	const struct node *object = plx_weak_get(self->thread, weak);
+
+	if (object) {
+		CHECK(!was_gone);
+		CHECK(object->id == (UINT64_C(1) << 60 | (uint64_t)i));
+	} else {
+		atomic_store_explicit(&gone[i], true, memory_order_release);
+	}
+}
+
+static void step_any(struct actor *self)
+{
+	int i = (int)random_below(&self->random, NODES),
+	    j = (int)random_below(&self->random, NODES);
+	uint64_t dice = random_below(&self->random, 100);
+
+	if (self->nodes[i].id == 0)
+		step_make(self, i);
+	else if (dice < 40)
+		step_link(self, i, j, (int)random_below(&self->random, 2));
+	else if (dice < 60)
+		step_link(self, i, -1, (int)random_below(&self->random, 2));
+	else if (dice < 80)
+		root_set(self, i, false);
+	else if (dice < 85)
+		root_set(self, i, true);
+	else if (dice < 90)
+		node_read(self, i);
+	else
+		step_garbage(self);
+	step_shared(self);
+	plx_poll(self->thread);
+}
+
+/* ---- the comparison ---- */
+
+static void check_exact(struct actor *self)
+{
+	trace(self);
+	for (int i = 0; i < NODES; i++) {
+		struct node *object;
+
+		if (self->nodes[i].id == 0)
+			continue;
+		object = plx_weak_get(self->thread, weak_of(self, i));
+		CHECK((object != NULL) == self->nodes[i].reached);
+		if (!object) {
+			node_forget(self, i);
+			continue;
+		}
+		check_node(self, i, object);
+		self->moved += self->seen[i] && self->seen[i] != object;
+		self->seen[i] = object;
+		self->kept++;
+	}
+}
+
+static void actor_round(struct actor *self)
+{
+	for (int n = 0; n < 3000; n++)
+		step_any(self);
+	plx_collect(self->thread);
+	check_exact(self);
+	self->rounds++;
+}
+
+static void actor_open(struct actor *self)
+{
+	struct plx_error error = {0};
+	void *array;
+
+	if (plx_thread_attach(heap, &self->thread, &error) != PLX_OK) {
+		fprintf(stderr, "weak: %s\n", error.message);
+		abort();
+	}
+	array = plx_alloc_array(self->thread, arrays, NODES);
+	CHECK(array != NULL);
+	self->weaks = plx_handle_create(self->thread, array);
+	for (int i = 0; i < NODES; i++) {
+		self->nodes[i] = (struct mirror){.edge = {-1, -1}};
+		self->roots[i] = plx_handle_create(self->thread, NULL);
+		CHECK(self->roots[i] != NULL);
+	}
+}
+
+static void *actor_main(void *argument)
+{
+	struct actor *self = argument;
+
+	actor_open(self);
+	while (self->rounds < rounds_wanted)
+		actor_round(self);
+	plx_thread_detach(self->thread);
+	return NULL;
+}
+
+static void *drive(void *argument)
+{
+	(void)argument;
+	while (!atomic_load(&stop)) {
+		plx_heap_collect(heap);
+		usleep(200);
+	}
+	return NULL;
+}
+
+/* The shared referents die when their handle goes, somewhere in the middle of it all. */
+static struct plx_handle *shared_make(struct plx_thread *thread)
+{
+	struct plx_handle *strong =
+		plx_handle_create(thread, plx_alloc_array(thread, arrays, SHARED));
+
+	shared = plx_handle_create(thread, plx_alloc_array(thread, arrays, SHARED));
+	for (int i = 0; i < SHARED; i++) {
+		struct node *node = plx_alloc(thread, layouts[i % 2 ? KIND_LEAF : KIND_FIXED]);
+		struct plx_weak *weak;
+		size_t at = sizeof(struct plx_header) + (size_t)i * sizeof(void *);
+
+		node->id = UINT64_C(1) << 60 | (uint64_t)i;
+		plx_store(thread, (char *)strong->ref + at, node);
+		weak = plx_weak_create(thread, node);
+		plx_store(thread, (char *)shared->ref + at, weak);
+	}
+	return strong;
+}
+
+static void layouts_register(void)
+{
+	static const size_t edges[] = {offsetof(struct node, edge),
+				       offsetof(struct node, edge) + 8};
+
+	layouts[KIND_FIXED] = plx_layout_fixed(heap, sizeof(struct node), edges, 2, NULL);
+	layouts[KIND_LEAF] = plx_layout_fixed(heap, 16, NULL, 0, NULL);
+	layouts[KIND_LONG] = layouts[KIND_LARGE] =
+		plx_layout_trailing(heap, sizeof(struct node), edges, 2, 1, false, NULL);
+	arrays = plx_layout_references(heap, NULL);
+}
+
+static void run(unsigned threads)
+{
+	struct actor *actors = calloc(threads, sizeof(*actors));
+	pthread_t *ids = calloc(threads + 1, sizeof(*ids));
+	struct plx_handle *strong;
+	struct plx_thread *thread;
+
+	CHECK(actors && ids && plx_thread_attach(heap, &thread, NULL) == PLX_OK);
+	strong = shared_make(thread);
+	for (unsigned i = 0; i < threads; i++) {
+		actors[i].number = i;
+		actors[i].next_id = 1;
+		actors[i].random.state = random_mix(seed * 1000 + i);
+		CHECK(pthread_create(&ids[i], NULL, actor_main, &actors[i]) == 0);
+	}
+	CHECK(pthread_create(&ids[threads], NULL, drive, NULL) == 0);
+	for (int i = 0; i < SHARED; i++) {
+		plx_block_enter(thread);
+		usleep(3000);
+		plx_block_exit(thread);
+		plx_store(thread, (char *)strong->ref + sizeof(struct plx_header) + (size_t)i * 8,
+			  NULL);
+	}
+	plx_block_enter(thread);
+	for (unsigned i = 0; i < threads; i++)
+		pthread_join(ids[i], NULL);
+	atomic_store(&stop, true);
+	pthread_join(ids[threads], NULL);
+	plx_block_exit(thread);
+	plx_thread_detach(thread);
+	for (unsigned i = 0; i < threads; i++)
+		printf("weak: thread %u: %lu cleared, %lu kept, %lu brought back, %lu moved\n", i,
+		       (unsigned long)actors[i].cleared, (unsigned long)actors[i].kept,
+		       (unsigned long)actors[i].revived, (unsigned long)actors[i].moved);
+	free(actors);
+	free(ids);
+}
+
+int main(int argc, char **argv)
+{
+	struct shadow_options options;
+	struct plx_stats stats;
+	unsigned threads = 2;
+
+	shadow_options_init(&options);
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--plan") == 0)
+			options.plan = argv[i + 1];
+		else if (strcmp(argv[i], "--delivery") == 0)
+			options.delivery = argv[i + 1];
+		else if (strcmp(argv[i], "--seed") == 0)
+			seed = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--rounds") == 0)
+			rounds_wanted = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--threads") == 0)
+			threads = (unsigned)strtoull(argv[i + 1], NULL, 10);
+		else
+			return 2;
+	}
+	heap = shadow_heap_create(&options);
+	layouts_register();
+	run(threads);
+	plx_heap_stats(heap, &stats);
+	printf("weak: seed %lu: %lu cycles, %lu flips, %lu weak references cleared\n",
+	       (unsigned long)seed, (unsigned long)stats.cycles, (unsigned long)stats.flips,
+	       (unsigned long)stats.weak_cleared);
+	CHECK(stats.weak_cleared > 0);
+	return plx_heap_destroy(heap) == PLX_OK ? 0 : 1;
+}
