@@ -12,8 +12,8 @@ for candidate in clang-format-14 clang-format; do
 done
 [ -n "$format" ] || cannot_run "clang-format 14 is not installed"
 
-for file in $(c_files); do
-	"$format" --dry-run --Werror "$file" > /dev/null 2>&1 ||
-		violation "$file is not formatted; run ./dev format"
+bad=$(c_files | xargs "$format" --dry-run --Werror 2>&1 | sed -n 's/^\([^:]*\):.*error: code.*/\1/p' | sort -u)
+for file in $bad; do
+	violation "$file is not formatted; run ./dev format"
 done
 finish

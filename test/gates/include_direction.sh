@@ -3,50 +3,50 @@
 # gc/*.c, runtime, and then tests and benchmarks. Anybody may include public headers.
 . "$(dirname "$0")/common.sh"
 
-# Prints what a file may include by path from the top, as a regular expression.
-allowed_for()
+# May file $1 include $2, a path from the top?
+may_include()
 {
 	case $1 in
-	runtime/include/parallax/*) echo '^$' ;;
-	third_party/*) echo '^$' ;;
-	gc/base/*) echo '^(gc/base|third_party)/' ;;
-	gc/os/*) echo '^gc/(base|os)/' ;;
-	gc/heap/*) echo '^(gc/(base|os|heap)|third_party)/' ;;
-	gc/*) echo '^gc/' ;;
-	runtime/*) echo '^(gc|runtime)/' ;;
-	examples/*) echo '^$' ;;
-	test/gates/*) echo '^$' ;;
-	test/*) echo '^(gc|runtime|test|third_party)/' ;;
-	bench/*) echo '^(gc|runtime|bench)/' ;;
-	*) echo '^' ;;
+	runtime/include/parallax/* | third_party/* | examples/* | test/gates/*) return 1 ;;
+	gc/base/*) case $2 in gc/base/* | third_party/*) ;; *) return 1 ;; esac ;;
+	gc/os/*) case $2 in gc/base/* | gc/os/*) ;; *) return 1 ;; esac ;;
+	gc/heap/*) case $2 in gc/base/* | gc/os/* | gc/heap/* | third_party/*) ;; *) return 1 ;; esac ;;
+	gc/*) case $2 in gc/*) ;; *) return 1 ;; esac ;;
+	runtime/*) case $2 in gc/* | runtime/*) ;; *) return 1 ;; esac ;;
+	test/*) case $2 in gc/* | runtime/* | test/* | third_party/*) ;; *) return 1 ;; esac ;;
+	bench/*) case $2 in gc/* | runtime/* | bench/*) ;; *) return 1 ;; esac ;;
 	esac
 }
 
-# Prints the path of each include in a file, of the "" or the <> form.
-includes_of()
+# "file path" of each include of all files, of the form $1: " or <.
+includes()
 {
-	sed -n "s/^[ 	]*#[ 	]*include[ 	]*$2\\([^>\"]*\\)[>\"].*/\\1/p" "$1"
+	c_files | xargs grep -HE "^[[:space:]]*#[[:space:]]*include[[:space:]]*$1" |
+		sed -n "s/^\\([^:]*\\):[^\"<]*[\"<]\\([^>\"]*\\).*/\\1 \\2/p"
 }
 
-for file in $(c_files); do
-	allowed=$(allowed_for "$file")
-	for path in $(includes_of "$file" '"'); do
-		if ! echo "$path" | grep -Eq "$allowed"; then
-			violation "$file must not include \"$path\""
-		elif [ ! -f "$path" ]; then
-			violation "$file includes \"$path\", which is not a path from the top"
-		fi
-	done
-	for path in $(includes_of "$file" '<'); do
-		case $file:$path in
-		*:parallax/*)
-			[ -f "runtime/include/$path" ] || violation "$file includes missing <$path>"
-			;;
-		runtime/include/*:sys/*) ;;
-		runtime/include/*:*/*) violation "$file (public) must not include <$path>" ;;
-		third_party/*:jemalloc/*) ;;
-		*:jemalloc/*) violation "$file must use third_party/plx_jemalloc.h" ;;
-		esac
-	done
-done
+quoted=$(includes '"')
+angled=$(includes '<')
+while read -r file path; do
+	if ! may_include "$file" "$path"; then
+		violation "$file must not include \"$path\""
+	elif [ ! -f "$path" ]; then
+		violation "$file includes \"$path\", which is not a path from the top"
+	fi
+done << EOF
+$quoted
+EOF
+while read -r file path; do
+	case $file:$path in
+	*:parallax/*)
+		[ -f "runtime/include/$path" ] || violation "$file includes missing <$path>"
+		;;
+	runtime/include/*:sys/*) ;;
+	runtime/include/*:*/*) violation "$file (public) must not include <$path>" ;;
+	third_party/*:jemalloc/*) ;;
+	*:jemalloc/*) violation "$file must use third_party/plx_jemalloc.h" ;;
+	esac
+done << EOF
+$angled
+EOF
 finish
