@@ -3,6 +3,7 @@
  *   plain store      a reference store without a barrier: the floor
  *   PLX_STORE        the same with the barrier, while no cycle runs
  *   plx_poll         a safepoint poll
+ *   bump a pointer   through a cleared buffer: the floor of the next
  *   plx_alloc 32     an object of 32 bytes, refills and collections included
  *   malloc/free 32   the same size from the process's allocator
  *
@@ -10,11 +11,13 @@
  * nanoseconds. Options come from the environment (GC_*). */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <parallax/parallax.h>
 
 #define ROUNDS 21
+#define BUMP_BYTES 65536
 #define TARGETS 1024 /* objects stored into: 32 KiB, so that the cache does not decide */
 #define OPERATIONS (UINT64_C(1) << 20)
 
@@ -94,6 +97,25 @@ static void body_alloc(struct bench *bench)
 	}
 }
 
+/* What plx_alloc adds to: bumping a pointer through a buffer that is cleared as TLABs are. */
+static void body_bump(struct bench *bench)
+{
+	static char buffer[BUMP_BYTES] __attribute__((aligned(64)));
+	char *top = buffer + BUMP_BYTES;
+
+	for (uint64_t i = 0; i < OPERATIONS; i++) {
+		struct cell *cell;
+
+		if (PLX_UNLIKELY(sizeof(*cell) > (size_t)(buffer + BUMP_BYTES - top)))
+			top = memset(buffer, 0, BUMP_BYTES);
+		cell = (struct cell *)(void *)top;
+		top += sizeof(*cell);
+		cell->header.word = bench->cell_layout->header;
+		cell->value = i;
+		__asm__ volatile("" ::"r"(cell) : "memory");
+	}
+}
+
 static void body_malloc(struct bench *bench)
 {
 	(void)bench;
@@ -165,6 +187,7 @@ int main(void)
 	measure(&bench, "plain store", body_plain_store);
 	measure(&bench, "PLX_STORE", body_barrier_store);
 	measure(&bench, "plx_poll", body_poll);
+	measure(&bench, "bump a pointer", body_bump);
 	measure(&bench, "plx_alloc 32", body_alloc);
 	measure(&bench, "malloc/free 32", body_malloc);
 	plx_handle_release(bench.thread, bench.table);

@@ -24,6 +24,8 @@
 #include "gc/collect/reference.h"
 #include "gc/collect/resolver.h"
 
+const char gc_cause_pacing[] = "pacing";
+
 static void cycle_pause_begin(struct gc_heap *heap, enum gc_stop kind)
 {
 	if (heap->stopped)
@@ -194,6 +196,7 @@ static void cycle_begin(struct gc_heap *heap, const char *cause, bool stop_the_w
 
 	*cycle = (struct gc_cycle){.cause = cause,
 				   .stop_the_world = stop_the_world,
+				   .thrifty = cause == gc_cause_pacing,
 				   .targets = targets,
 				   .targets_capacity = capacity,
 				   .start_ns = gc_clock_ns()};

@@ -131,7 +131,7 @@ void *plx_alloc_slow(struct plx_thread *pub, const struct plx_layout *layout, ui
 		return allocate_give_up(heap, pub, length);
 	plx_poll(pub);
 	if (gc_pace_wants_cycle(&heap->gc))
-		rt_collector_request(heap, "pacing");
+		rt_collector_request(heap, gc_cause_pacing);
 	allocate_pace(heap, thread);
 	for (int attempt = 0, waits = 0;; waits++) {
 		void *object = allocate_try(heap, thread, type, header, bytes);

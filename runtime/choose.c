@@ -79,6 +79,17 @@ static enum plx_status choose_sizes(struct plx_heap_config *config, struct plx_e
 		return rt_error(error, PLX_ERROR_OPTION,
 				"GC_REGION_BYTES must be a power of two from 64K to 2M, not %lu",
 				region);
+	if (config->heap_soft_max_bytes > config->heap_max_bytes)
+		return rt_error(
+			error, PLX_ERROR_OPTION,
+			"GC_HEAP_SOFT_MAX (%lu bytes) is more than GC_HEAP_MAX (%lu); lower one "
+			"or raise the other",
+			config->heap_soft_max_bytes, config->heap_max_bytes);
+	if (config->heap_policy > GC_SIZE_FIXED || config->heap_balance_ppm == 0 ||
+	    config->heap_growth_percent == 0)
+		return rt_error(error, PLX_ERROR_OPTION,
+				"GC_HEAP_POLICY has no such number, or GC_HEAP_BALANCE or "
+				"GC_HEAP_GROWTH is 0; start from plx_config_init");
 	if (config->tlab_bytes > GC_MIB(1) || config->compact_budget_percent > 100)
 		return rt_error(error, PLX_ERROR_OPTION,
 				"GC_TLAB_BYTES is at most 1M and GC_COMPACT_BUDGET at most 100");

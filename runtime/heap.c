@@ -203,6 +203,7 @@ void plx_heap_stats(struct plx_heap *heap, struct plx_stats *stats)
 	stats_copy(stats, &heap->gc.stats);
 	pthread_mutex_lock(&regions->lock);
 	stats->heap_max_bytes = heap->gc.config.heap_max_bytes;
+	stats->soft_limit_bytes = gc_load_relaxed(&heap->gc.soft_limit_bytes); /* a statistic */
 	stats->region_bytes = regions->region_bytes;
 	stats->used_bytes = (uint64_t)regions->used << regions->region_shift;
 	stats->resident_bytes = (uint64_t)(regions->used + regions->resident_free)

@@ -16,6 +16,9 @@
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 
+#define TLAB_LEAST_BYTES GC_KIB(4)
+#define TLAB_STEPS 4 /* buffers of one size before the next are twice as large */
+
 /* Flag the page of one slot of a new object if what it holds may move. */
 struct retire {
 	struct gc_heap *heap;
@@ -90,6 +93,7 @@ void gc_tlab_drop_all(struct gc_heap *heap, struct gc_mutator *mutator)
 		mutator->pub.tlab[space] = (struct plx_tlab){NULL, NULL};
 		mutator->black_from[space] = NULL;
 	}
+	mutator->tlab_step -= mutator->tlab_step / 2;
 }
 
 static void region_blacken(struct gc_heap *heap, uint32_t first, uint32_t count)
@@ -121,7 +125,19 @@ static bool current_region_replace_locked(struct gc_heap *heap, enum gc_range ra
 	return true;
 }
 
-/* Cut [*start, +bytes) from the current region. `*zero` tells whether it has to be cleared. */
+/* A thread's buffers double with every few that it fills, and shrink again with each cycle: who
+ * allocates little does not hold much. */
+static uint64_t tlab_wanted_bytes(const struct gc_heap *heap, struct gc_mutator *mutator)
+{
+	uint64_t wanted = TLAB_LEAST_BYTES << mutator->tlab_step / TLAB_STEPS;
+
+	if (wanted >= heap->config.tlab_bytes)
+		return heap->config.tlab_bytes;
+	mutator->tlab_step++;
+	return wanted;
+}
+
+/* Cut [*start, +*bytes), or what is left, from the current region. `*zero` tells whether it has to be cleared. */
 static bool tlab_cut_locked(struct gc_heap *heap, enum gc_range range, uint64_t need_bytes,
 			    char **start, uint64_t *bytes, bool *zero)
 {
@@ -136,8 +152,7 @@ static bool tlab_cut_locked(struct gc_heap *heap, enum gc_range range, uint64_t 
 		number = heap->current[range];
 	}
 	region = &heap->regions.table[number];
-	*bytes = gc_min(gc_max(heap->config.tlab_bytes, need_bytes),
-			region_bytes - region->allocated_bytes);
+	*bytes = gc_min(gc_max(*bytes, need_bytes), region_bytes - region->allocated_bytes);
 	*start = (char *)gc_region_start(&heap->regions, number).at + region->allocated_bytes;
 	*zero = !region->fresh;
 	region->allocated_bytes += *bytes;
@@ -149,7 +164,7 @@ bool gc_tlab_refill(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_s
 		    uint64_t need_bytes)
 {
 	enum gc_range range = space == PLX_SPACE_LEAVES ? GC_RANGE_LEAVES : GC_RANGE_OBJECTS;
-	uint64_t bytes = 0;
+	uint64_t bytes = tlab_wanted_bytes(heap, mutator);
 	char *start = NULL;
 	bool zero = true, cut;
 

@@ -78,6 +78,13 @@ void gc_fault_resolve_fault(struct gc_heap *heap, struct gc_haddr address, char 
 void gc_fault_serve_fault(struct gc_heap *heap, struct gc_haddr address, char *scratch);
 void gc_fault_wait_out(struct gc_heap *heap);
 
+/* size.c: creation; the cycle's thread. */
+void gc_size_init(struct gc_heap *heap);
+uint64_t gc_size_after_cycle(struct gc_heap *heap);
+double gc_size_cycle_ns(const struct gc_heap *heap);
+/* Bytes beyond `live` ones that the policy finds worth having. */
+double gc_size_extra_bytes(const struct gc_heap *heap, uint64_t live);
+
 /* pace.c: mutators and the runtime's collector thread. */
 bool gc_pace_wants_cycle(struct gc_heap *heap);
 void gc_pace_init(struct gc_heap *heap);
@@ -103,7 +110,9 @@ void gc_verify_at_stw(struct gc_heap *heap, enum gc_verify_place place);
 /* Called in front of each check if set: for tests, which damage the heap there. */
 extern void (*gc_verify_tamper)(struct gc_heap *heap, enum gc_verify_place place);
 
-/* gc/cycle.c: one whole cycle, on the collector thread. */
+/* gc/cycle.c: one whole cycle, on the collector thread. The cause is for the log; nobody waits for a
+ * cycle with this one. */
+extern const char gc_cause_pacing[];
 void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world);
 
 /* Something was refused and a lesser way was taken: count it, and say so once per kind. */

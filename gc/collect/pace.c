@@ -6,6 +6,8 @@
  * last for one and a half of that, and for its targets. Bounds on both sides keep a single odd
  * cycle from upsetting it.
  *
+ * Or earlier, when the heap has grown to what size.c finds worth its memory: the soft limit.
+ *
  * Ration: while a cycle runs, what is free is handed out evenly over the time that it is expected
  * to need. A thread that is ahead of that waits a little at refill; so many short waits take the
  * place of one that lasts until the cycle has ended. The same idea, driven by time instead of by
@@ -26,10 +28,13 @@
 
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/workers.h"
 #include "gc/os/sys.h"
 
 #define PACE_WAIT_MIN_NS 60000	 /* shorter ones cost more than they even out */
 #define PACE_WAIT_MAX_NS 4000000 /* at a time, so that no wait is long */
+#define PACE_FIRST_REGIONS 8	 /* at least, from one cycle to the next */
+#define PACE_LEAST_UNITS 1000	 /* to tell from them what one takes */
 #define PACE_FREELY 0.0625	 /* of a ration, at once */
 #define PACE_ON_TIME 0.85	 /* of a ration, until the expected end */
 
@@ -43,7 +48,14 @@ static uint64_t pace_free_bytes(const struct gc_heap *heap)
 
 void gc_pace_init(struct gc_heap *heap)
 {
-	gc_store_relaxed(&heap->trigger_regions, gc_regions_limit(&heap->regions) / 2); /* a hint */
+	uint64_t soft_regions;
+
+	gc_size_init(heap);
+	soft_regions = gc_load_relaxed(&heap->soft_limit_bytes) >> heap->regions.region_shift;
+	/* A hint, as all of the trigger's readers know. */
+	gc_store_relaxed(&heap->trigger_regions,
+			 (uint32_t)gc_min(gc_max(soft_regions, PACE_FIRST_REGIONS),
+					  gc_regions_limit(&heap->regions) / 2));
 	heap->pace.cycle_ended_ns = gc_clock_ns();
 }
 
@@ -116,6 +128,7 @@ uint64_t gc_pace_target_bytes(const struct gc_heap *heap)
 /* Moving: targets are taken; what is free is the mutators'. */
 void gc_pace_moving(struct gc_heap *heap)
 {
+	heap->pace.moving_cpu_ns = gc_clock_thread_ns();
 	if (!heap->cycle.stop_the_world && heap->pace.move_ns)
 		pace_set_ration(heap, pace_free_bytes(heap), heap->pace.move_ns);
 }
@@ -131,6 +144,20 @@ static void pace_note_moving(struct gc_heap *heap)
 	if (taken > pace->ration_bytes / 2)
 		taken *= 2;
 	pace->moving_bytes = gc_max(taken, (pace->moving_bytes + taken) / 2);
+}
+
+/* CPU time a page takes from the plan on: the flip, building it, attaching it. */
+static void pace_note_unit(struct gc_heap *heap)
+{
+	const struct gc_cycle *cycle = &heap->cycle;
+	uint64_t moved_ns =
+		(gc_clock_thread_ns() - heap->pace.moving_cpu_ns) * gc_workers_count(heap);
+	uint64_t units = cycle->dirty_pages + (cycle->evacuated_bytes >> heap->view.page_shift);
+	double unit_ns = (double)moved_ns / (double)gc_max(units, 1);
+
+	if (cycle->mode == GC_FLIP_DETACH && units >= PACE_LEAST_UNITS)
+		heap->pace.unit_ns = heap->pace.unit_ns > 0 ? (heap->pace.unit_ns + unit_ns) / 2
+							    : unit_ns;
 }
 
 /* When, from the start of the ration, may `share` of it be out? */
@@ -196,7 +223,21 @@ static uint64_t pace_predict_bytes(const struct gc_heap *heap, uint64_t now_ns)
 	return gc_max(during, (uint64_t)(rate * (double)(now_ns - heap->cycle.start_ns)));
 }
 
-static void pace_set_trigger(struct gc_heap *heap, uint64_t predicted_bytes)
+/* The soft limit's say: `extra` bytes from one cycle's start to the next one's, of which this cycle's
+ * mutators have taken some; but never so soon that cycles follow each other without a gap. */
+static uint64_t pace_soft_trigger(const struct gc_heap *heap, uint64_t extra_bytes, uint32_t used)
+{
+	uint64_t during = gc_load_relaxed(&heap->allocated_bytes) -
+			  gc_load_relaxed(&heap->allocated_at_cycle_start); /* hints */
+	uint64_t soft = gc_load_relaxed(&heap->soft_limit_bytes);	    /* own writing */
+	uint64_t gap = gc_max(extra_bytes / 4, heap->cycle.live_bytes / 16);
+	uint64_t at = soft > during ? soft - during : 0;
+
+	gap = gc_max(gap >> heap->regions.region_shift, PACE_FIRST_REGIONS);
+	return gc_max(at >> heap->regions.region_shift, used + gap);
+}
+
+static void pace_set_trigger(struct gc_heap *heap, uint64_t predicted_bytes, uint64_t extra_bytes)
 {
 	uint32_t limit = gc_regions_limit(&heap->regions),
 		 used = gc_load_relaxed(&heap->regions.used); /* hints */
@@ -209,6 +250,7 @@ static void pace_set_trigger(struct gc_heap *heap, uint64_t predicted_bytes)
 	uint64_t trigger = limit > lead_regions ? limit - lead_regions : 0;
 
 	trigger = gc_min(gc_max(trigger, earliest), latest);
+	trigger = gc_min(trigger, pace_soft_trigger(heap, extra_bytes, used));
 	gc_store_relaxed(&heap->trigger_regions, (uint32_t)trigger);
 }
 
@@ -218,13 +260,14 @@ void gc_pace_after_cycle(struct gc_heap *heap)
 	uint64_t now_ns = gc_clock_ns();
 	uint64_t whole_ns = now_ns - heap->cycle.start_ns, mark_ns = heap->cycle.mark_ns;
 
-	pace_set_trigger(heap, pace_predict_bytes(heap, now_ns));
+	pace_set_trigger(heap, pace_predict_bytes(heap, now_ns), gc_size_after_cycle(heap));
 	if (!heap->cycle.stop_the_world) {
 		pace->mark_ns = pace_expect(&pace->mark_mean_ns, mark_ns);
 		pace->move_ns =
 			pace_expect(&pace->move_mean_ns, whole_ns - gc_min(mark_ns, whole_ns));
 	}
 	pace_note_moving(heap);
+	pace_note_unit(heap);
 	pace->cycle_ended_ns = now_ns;
 	pace->cycle_ended_bytes = gc_load_relaxed(&heap->allocated_bytes);
 	pace_set_ration(heap, 0, 0);

@@ -1,7 +1,7 @@
 /* gc/collect/plan.c: what to evacuate, and where everything in it goes.
  *
- * Candidate regions are taken in order of live bytes, the emptiest first, as long as the copying
- * stays within the budget and targets can be had. For each chosen region the forwarding entries are
+ * Candidate regions of the classes that are worth it (worth.c) are taken in order of live bytes, the
+ * emptiest first, as long as the copying stays within the budget and targets can be had. For each chosen region the forwarding entries are
  * filled and, for each target page, the first object that will overlap it is recorded, so that any
  * page of a target can be built on its own.
  *
@@ -16,6 +16,7 @@
 
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/worth.h"
 
 struct plan {
 	struct gc_heap *heap;
@@ -213,39 +214,45 @@ static void plan_choose(struct plan *plan, uint32_t number)
 	plan->last_evacuated = number;
 }
 
-static uint32_t plan_collect_candidates(struct gc_heap *heap, enum gc_range which,
-					struct plan_candidate *into)
+struct plan_candidates {
+	struct plan_candidate *list;
+	uint32_t count;
+};
+
+static void plan_collect_candidates(struct gc_heap *heap, enum gc_range which,
+				    struct plan_candidates *into, struct gc_worth *by_class)
 {
 	const struct gc_region_range *range = &heap->regions.ranges[which];
-	uint32_t count = 0;
 
 	for (uint32_t r = range->first; r < range->first + gc_range_high_water(range); r++) {
 		const struct gc_region *region = &heap->regions.table[r];
-		uint8_t bits = gc_load_relaxed(&heap->regions.bits[r]); /* */
+		uint8_t class = gc_load_relaxed(&heap->regions.bits[r]) &
+				GC_REGION_CLASS_MASK; /* */
 
 		/* The class first: a region that has one is nobody else's. */
-		if (bits & GC_REGION_CLASS_MASK && region->kind == GC_REGION_SMALL &&
-		    region->live_bytes <= gc_region_densest(heap))
-			into[count++] = (struct plan_candidate){r, (uint32_t)region->live_bytes};
+		if (!class || region->kind != GC_REGION_SMALL ||
+		    region->live_bytes > gc_region_densest(heap))
+			continue;
+		into->list[into->count++] =
+			(struct plan_candidate){r, (uint32_t)region->live_bytes};
+		by_class[class].regions++;
+		by_class[class].live_bytes += region->live_bytes;
 	}
-	return count;
+	qsort(into->list, into->count, sizeof(*into->list), plan_compare);
 }
 
-/* Would moving these win anything? Everything below is bytes: what comes free against what is
- * copied and what has to be visited. */
-static bool plan_is_worth(const struct gc_heap *heap, const struct plan_candidate *candidates,
-			  uint32_t count)
+/* Too dense for what it would win? [W-1] */
+static bool plan_is_dear(const struct gc_heap *heap, uint32_t live_bytes, double byte_ns)
 {
-	uint64_t whole = heap->regions.region_bytes, live = 0;
+	double won = (double)heap->regions.region_bytes - live_bytes;
+	double copied = (double)live_bytes / heap->view.page_bytes;
 
-	if (heap->config.evacuate == 1 || heap->cycle.stop_the_world)
-		return count > 0;
-	for (uint32_t i = 0; i < count; i++)
-		live += candidates[i].live_bytes;
-	return count * whole - live >= gc_max(2 * whole, heap->config.heap_max_bytes / 128);
+	return byte_ns > 0 && byte_ns * won < gc_worth_unit_ns(heap) * copied;
 }
 
-static void plan_range(struct gc_heap *heap, enum gc_range which, struct plan_candidate *candidates,
+/* Take candidates of the chosen classes, the emptiest first. */
+static void plan_range(struct gc_heap *heap, enum gc_range which,
+		       const struct plan_candidates *candidates, uint8_t classes, double byte_ns,
 		       uint64_t *budget_bytes)
 {
 	struct plan plan = {.heap = heap,
@@ -253,17 +260,19 @@ static void plan_range(struct gc_heap *heap, enum gc_range which, struct plan_ca
 			    .target = GC_REGION_NONE,
 			    .spare = GC_REGION_NONE,
 			    .last_evacuated = GC_REGION_NONE};
-	uint32_t count = plan_collect_candidates(heap, which, candidates);
 
-	qsort(candidates, count, sizeof(*candidates), plan_compare);
-	if (!plan_is_worth(heap, candidates, count))
-		return;
-	for (uint32_t i = 0; i < count; i++) {
-		if (candidates[i].live_bytes > *budget_bytes ||
-		    !plan_secure(&plan, candidates[i].live_bytes))
+	for (uint32_t i = 0; i < candidates->count; i++) {
+		const struct plan_candidate *candidate = &candidates->list[i];
+
+		if (!(gc_load_relaxed(&heap->regions.bits[candidate->region]) &
+		      classes)) /* */
+			continue;
+		if (candidate->live_bytes > *budget_bytes ||
+		    plan_is_dear(heap, candidate->live_bytes, byte_ns) ||
+		    !plan_secure(&plan, candidate->live_bytes))
 			break;
-		*budget_bytes -= candidates[i].live_bytes;
-		plan_choose(&plan, candidates[i].region);
+		*budget_bytes -= candidate->live_bytes;
+		plan_choose(&plan, candidate->region);
 	}
 	plan_close_target(&plan);
 	if (plan.spare != GC_REGION_NONE) { /* secured, but not needed */
@@ -313,18 +322,29 @@ void gc_plan(struct gc_heap *heap)
 {
 	struct gc_cycle *cycle = &heap->cycle;
 	uint64_t budget = plan_budget_bytes(heap);
-	struct plan_candidate *candidates = NULL;
-	size_t bytes = heap->regions.ranges[0].count * sizeof(*candidates);
+	struct plan_candidates candidates[GC_RANGE_COUNT] = {{NULL, 0}};
+	struct gc_worth by_class[GC_REGION_CLASS_MASK + 1] = {{0, 0}};
+	struct plan_candidate *list;
+	size_t bytes = GC_RANGE_COUNT * heap->regions.ranges[0].count * sizeof(*list);
+	uint8_t classes = GC_REGION_CLASS_MASK;
+	double byte_ns = 0;
 
 	cycle->evacuated_first[GC_RANGE_OBJECTS] = GC_REGION_NONE;
 	cycle->evacuated_first[GC_RANGE_LEAVES] = GC_REGION_NONE;
 	if (heap->config.evacuate == 2) /* none */
 		return;
-	candidates = gc_meta_alloc(bytes);
-	if (!candidates)
+	list = gc_meta_alloc(bytes);
+	if (!list)
 		return; /* [P-1] */
+	for (int range = 0; range < GC_RANGE_COUNT; range++) {
+		candidates[range].list = list + range * heap->regions.ranges[0].count;
+		plan_collect_candidates(heap, (enum gc_range)range, &candidates[range], by_class);
+	}
+	if (heap->config.evacuate != 1 && !cycle->stop_the_world)
+		classes = gc_worth_classes(heap, by_class, budget, &byte_ns);
 	for (int range = 0; range < GC_RANGE_COUNT; range++)
-		plan_range(heap, (enum gc_range)range, candidates, &budget);
-	gc_meta_free(candidates, bytes);
+		plan_range(heap, (enum gc_range)range, &candidates[range], classes, byte_ns,
+			   &budget);
+	gc_meta_free(list, bytes);
 	plan_free_empty_targets(heap);
 }

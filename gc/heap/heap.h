@@ -36,6 +36,7 @@ struct gc_mutator {
 	uint32_t satb_count;
 	uintptr_t satb[GC_SATB_COUNT];
 	char *black_from[PLX_SPACE_COUNT]; /* objects of the TLAB from here on have no mark bit yet */
+	uint32_t tlab_step;		   /* how large the next TLAB is, see allocate.c */
 	uint64_t allocated_bytes;	   /* handed to this thread as TLABs and large objects */
 };
 
@@ -81,6 +82,7 @@ enum gc_flip_mode { GC_FLIP_DETACH, GC_FLIP_ZAP, GC_FLIP_IN_PAUSE };
 struct gc_cycle {
 	const char *cause;
 	bool stop_the_world; /* everything in one pause: emergency, or the stw plan */
+	bool thrifty;	     /* started by pacing: moves only what pays, see worth.c */
 	enum gc_flip_mode mode;
 	ptrdiff_t object_delta;	   /* where the object range is readable while moving */
 	uint8_t evacuated_classes; /* page flags that matter: union of the chosen regions' classes */
@@ -116,8 +118,19 @@ struct gc_pace {
 	/* The cycle's thread. */
 	uint64_t mark_ns, move_ns; /* expected of the next cycle; 0: none has run */
 	uint64_t mark_mean_ns, move_mean_ns;
-	uint64_t moving_bytes; /* what mutators take while pages move */
+	uint64_t moving_bytes;	/* what mutators take while pages move */
+	uint64_t moving_cpu_ns; /* of this thread when the plan was made */
+	double unit_ns;		/* what building and attaching a page takes; 0: not measured */
 	uint64_t cycle_ended_ns, cycle_ended_bytes;
+};
+
+enum gc_size_policy { GC_SIZE_BALANCE, GC_SIZE_GROW, GC_SIZE_FIXED };
+
+/* See size.c; the cycle's thread. */
+struct gc_size {
+	double rate, speed;		/* bytes a nanosecond: allocated; marked while collecting */
+	uint64_t start_ns, start_bytes; /* of the last cycle */
+	uint64_t cpu_ns;		/* of this thread at its end */
 };
 
 struct gc_heap {
@@ -155,8 +168,9 @@ struct gc_heap {
 	struct gc_late_dirty late;
 	uint32_t stalled; /* mutators that wait for memory now */
 	struct gc_pace pace;
-	uint32_t trigger_regions; /* regions in use at which the next cycle starts */
-	uint32_t degrade_notes;	  /* bits: which refusals were reported already */
+	uint32_t trigger_regions;  /* regions in use at which the next cycle starts */
+	uint64_t soft_limit_bytes; /* what the heap should not use more of, see size.c */
+	uint32_t degrade_notes;	   /* bits: which refusals were reported already */
 
 	/* Under satb_lock. */
 	pthread_mutex_t satb_lock;
@@ -164,6 +178,7 @@ struct gc_heap {
 
 	/* The cycle's thread. */
 	struct gc_cycle cycle;
+	struct gc_size size;
 	struct gc_workers *workers;
 	struct gc_mark_pool *mark_pool;
 	uint64_t pause_started_ns;

@@ -107,6 +107,7 @@ struct plx_stats {
 	uint64_t degraded;	 /* times a kernel refusal forced a lesser plan for a cycle */
 	uint64_t returned_bytes; /* given back to the kernel, ever */
 	uint64_t weak_cleared;	 /* weak references whose referent died */
+	uint64_t soft_limit_bytes; /* what the heap should not use more of (GC_HEAP_POLICY) */
 };
 
 /* Any thread; takes a short lock. */

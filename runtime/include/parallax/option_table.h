@@ -15,10 +15,20 @@
 #define PLX_OPTION_TABLE(X) \
 	X(heap_max_bytes, GC_HEAP_MAX, BYTES, 0, 0, (UINT64_C(1) << 44), "bytes", \
 	  "Hard limit of the heap. 0: a quarter of the memory this process may use (cgroup or machine). At least 4M.") \
+	X(heap_soft_max_bytes, GC_HEAP_SOFT_MAX, BYTES, 0, 0, (UINT64_C(1) << 44), "bytes", \
+	  "Most memory the heap should use; above it, up to the hard limit, only while live data leave no choice. 0: as GC_HEAP_MAX.") \
+	X(heap_initial_bytes, GC_HEAP_INITIAL, BYTES, 67108864, 0, (UINT64_C(1) << 44), "bytes", \
+	  "What the heap may grow to before the first cycle, and need not shrink below later.") \
+	X(heap_policy, GC_HEAP_POLICY, ENUM, 0, 0, 2, "balance|grow|fixed", \
+	  "How the heap's size follows live data: balance weighs memory against CPU time, grow keeps GC_HEAP_GROWTH percent free, fixed uses all there may be.") \
+	X(heap_balance_ppm, GC_HEAP_BALANCE, COUNT, 200, 1, 1000000, "ppm", \
+	  "With balance: the heap grows as long as another MiB saves this many millionths of a CPU. Less: more memory, fewer cycles.") \
+	X(heap_growth_percent, GC_HEAP_GROWTH, COUNT, 100, 1, 10000, "percent", \
+	  "With grow: free memory after a cycle, in percent of the live data.") \
 	X(region_bytes, GC_REGION_BYTES, BYTES, 0, 0, (UINT64_C(2) << 20), "bytes", \
 	  "Size of a region, a power of two from 64K to 2M. 0: by heap size.") \
 	X(tlab_bytes, GC_TLAB_BYTES, BYTES, 65536, 0, (UINT64_C(1) << 20), "bytes", \
-	  "Size of a thread's allocation buffer. 0: one object each (torture).") \
+	  "Largest size of a thread's allocation buffer; it starts at 4K and follows what the thread allocates. 0: one object each (torture).") \
 	X(use_uffd_minor, GC_USE_UFFD_MINOR, TRISTATE, -1, -1, 1, "0|1", \
 	  "1 demands userfaultfd minor faults, 0 forbids them (UFFDIO_COPY is used), unset takes the best plan there is.") \
 	X(plan, GC_PLAN, ENUM, 0, 0, 3, "auto|minor|copy|stw", \

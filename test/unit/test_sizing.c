@@ -1,0 +1,199 @@
+/* test/unit/test_sizing.c: the size of the heap: what each policy makes of its soft limit, when the first
+ * cycle starts, and what sizes are refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <parallax/parallax.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+struct link {
+	struct plx_header header;
+	struct link *next;
+	char payload[1008];
+};
+
+static struct plx_heap *heap;
+static struct plx_thread *thread;
+static const struct plx_layout *links;
+
+/* A heap with options given as NAME, VALUE, ..., NULL. */
+static enum plx_status open_heap(struct plx_error *error, const char *const *options)
+{
+	struct plx_heap_config config;
+
+	plx_config_init(&config);
+	assert_int_equal(plx_config_from_environment(&config, NULL), PLX_OK);
+	for (; *options; options += 2)
+		assert_int_equal(plx_config_set(&config, options[0], options[1], NULL), PLX_OK);
+	return plx_heap_create(&config, &heap, error);
+}
+
+static void start(const char *const *options)
+{
+	static const size_t next[] = {offsetof(struct link, next)};
+
+	assert_int_equal(open_heap(NULL, options), PLX_OK);
+	assert_int_equal(plx_thread_attach(heap, &thread, NULL), PLX_OK);
+	links = plx_layout_fixed(heap, sizeof(struct link), next, 1, NULL);
+	assert_non_null(links);
+}
+
+static void stop(void)
+{
+	plx_thread_detach(thread);
+	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+}
+
+/* Allocate, and keep it all if there is a handle to keep it in. */
+static void allocate(uint64_t bytes, struct plx_handle *keep)
+{
+	for (uint64_t done = 0; done < bytes; done += sizeof(struct link)) {
+		struct link *link = plx_alloc(thread, links);
+
+		assert_non_null(link);
+		if (keep == NULL)
+			continue;
+		link->next = keep->ref;
+		plx_handle_set(thread, keep, link);
+	}
+}
+
+static struct plx_stats stats(void)
+{
+	struct plx_stats now;
+
+	plx_heap_stats(heap, &now);
+	return now;
+}
+
+/* The collector's thread starts a cycle a little after it was asked to. */
+static bool cycle_comes(void)
+{
+	for (int tries = 0; tries < 1000 && stats().cycles == 0; tries++) {
+		plx_block_enter(thread);
+		usleep(5000);
+		plx_block_exit(thread);
+	}
+	return stats().cycles != 0;
+}
+
+static void test_initial_size_decides_the_first_cycle(void **state)
+{
+	(void)state;
+	start((const char *const[]){"GC_HEAP_MAX", "256M", "GC_HEAP_INITIAL", "8M", NULL});
+	assert_int_equal(stats().soft_limit_bytes, 8 * MIB);
+	allocate(4 * MIB, NULL);
+	assert_int_equal(stats().cycles, 0);
+	allocate(8 * MIB, NULL);
+	assert_true(cycle_comes());
+	stop();
+}
+
+static void test_fixed_uses_all(void **state)
+{
+	(void)state;
+	start((const char *const[]){"GC_HEAP_MAX", "256M", "GC_HEAP_POLICY", "fixed", NULL});
+	assert_int_equal(stats().soft_limit_bytes, 256 * MIB);
+	allocate(100 * MIB, NULL);
+	assert_int_equal(stats().cycles, 0);
+	plx_collect(thread);
+	assert_int_equal(stats().soft_limit_bytes, 256 * MIB);
+	stop();
+}
+
+static void test_grow_follows_what_is_live(void **state)
+{
+	struct plx_handle *keep;
+	struct plx_stats now;
+
+	(void)state;
+	start((const char *const[]){"GC_HEAP_MAX", "256M", "GC_HEAP_INITIAL", "1M",
+				    "GC_HEAP_POLICY", "grow", "GC_HEAP_GROWTH", "50", NULL});
+	keep = plx_handle_create(thread, NULL);
+	allocate(20 * MIB, keep);
+	plx_collect(thread);
+	now = stats();
+	assert_in_range(now.live_bytes, 20 * MIB, 40 * MIB);
+	assert_in_range(now.soft_limit_bytes, now.live_bytes * 3 / 2 - 16,
+			now.live_bytes * 3 / 2 + 16);
+	plx_handle_set(thread, keep, NULL);
+	plx_collect(thread);
+	assert_true(stats().soft_limit_bytes <= 2 * MIB); /* it shrinks, too */
+	plx_handle_release(thread, keep);
+	stop();
+}
+
+/* extra = sqrt(live * rate / (speed * price)): a tenth of the price, about three times the extra. The
+ * rates are the machine's, so only the direction and the bounds can be told. */
+static void test_balance_weighs_memory_by_its_price(void **state)
+{
+	uint64_t extra[2];
+
+	(void)state;
+	for (int dear = 0; dear < 2; dear++) {
+		struct plx_handle *keep;
+
+		start((const char *const[]){"GC_HEAP_MAX", "1G", "GC_HEAP_INITIAL", "1M",
+					    "GC_HEAP_BALANCE", dear ? "1000000" : "1", NULL});
+		keep = plx_handle_create(thread, NULL);
+		allocate(8 * MIB, keep);
+		plx_collect(thread);
+		allocate(8 * MIB, NULL);
+		plx_collect(thread);
+		assert_true(stats().soft_limit_bytes >= stats().live_bytes);
+		assert_true(stats().soft_limit_bytes <= 1024 * MIB);
+		extra[dear] = stats().soft_limit_bytes - stats().live_bytes;
+		plx_handle_release(thread, keep);
+		stop();
+	}
+	assert_true(extra[0] > 2 * extra[1]);
+}
+
+/* More is live than the soft limit allows: collected more often, never refused. [SZ-1] */
+static void test_soft_maximum_is_soft(void **state)
+{
+	struct plx_handle *keep;
+
+	(void)state;
+	start((const char *const[]){"GC_HEAP_MAX", "256M", "GC_HEAP_SOFT_MAX", "16M",
+				    "GC_HEAP_INITIAL", "8M", NULL});
+	keep = plx_handle_create(thread, NULL);
+	allocate(64 * MIB, keep);
+	assert_true(cycle_comes());
+	assert_true(stats().soft_limit_bytes <= 16 * MIB);
+	assert_true(stats().used_bytes >= 64 * MIB);
+	plx_handle_release(thread, keep);
+	stop();
+}
+
+static void test_sizes_that_contradict_are_refused(void **state)
+{
+	struct plx_error error;
+
+	(void)state;
+	assert_int_equal(open_heap(&error, (const char *const[]){"GC_HEAP_MAX", "64M",
+								 "GC_HEAP_SOFT_MAX", "65M", NULL}),
+			 PLX_ERROR_OPTION);
+	assert_non_null(strstr(error.message, "GC_HEAP_SOFT_MAX"));
+	assert_null(heap);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_initial_size_decides_the_first_cycle),
+		cmocka_unit_test(test_fixed_uses_all),
+		cmocka_unit_test(test_grow_follows_what_is_live),
+		cmocka_unit_test(test_balance_weighs_memory_by_its_price),
+		cmocka_unit_test(test_soft_maximum_is_soft),
+		cmocka_unit_test(test_sizes_that_contradict_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
