@@ -104,9 +104,9 @@ struct plx_stats {
 	uint64_t paced_ns;		 /* how long they took, summed over threads */
 	uint64_t pause_ns;		 /* sum of all pauses */
 	uint64_t cycle_ns;		 /* sum of all cycles, concurrent phases included */
-	uint64_t degraded;	 /* times a kernel refusal forced a lesser plan for a cycle */
-	uint64_t returned_bytes; /* given back to the kernel, ever */
-	uint64_t weak_cleared;	 /* weak references whose referent died */
+	uint64_t degraded;	   /* times a kernel refusal forced a lesser plan for a cycle */
+	uint64_t returned_bytes;   /* given back to the kernel, ever */
+	uint64_t weak_cleared;	   /* weak references whose referent died */
 	uint64_t soft_limit_bytes; /* what the heap should not use more of (GC_HEAP_POLICY) */
 };
 
