@@ -1,22 +1,68 @@
 /* gc/cycle.c: one collection, as a recipe: the only caller of whole phases.
  *
  *   1 prepare    candidates chosen, last cycle's bits cleared               mutators run
- *   2 start      TLABs dropped, barriers on, embedder's roots marked        pause
+ *   2 start      barriers on; stores settled; snapshots, black from here    handshakes
  *   3 mark       root pages, then everything reachable                      mutators run
- *   4 terminate  barrier buffers empty? logging off : back to 3             pause
+ *   4 terminate  barrier buffers bring nothing new? logging off : 3         handshakes
  *   5 sweep      dead weak references cleared, dead regions free            mutators run
  *   6 plan       what moves where, targets reserved                         mutators run
  *   7 flip       pages taken away, roots forwarded, barriers off            pause
  *   8 move       pages come back: clean, updated, copied                    mutators run
  *   9 finish     evacuated regions are free, with their pages               mutators run
  *
- * With nothing worth moving, 7 only switches the barriers off and 8-9 vanish. With `stop_the_world`
- * all of it is one pause.
+ * With nothing worth moving, 7 is a handshake that switches the barriers off, and 8-9 vanish. With
+ * `stop_the_world` all of it is one pause. In a handshake each mutator gives its answer at a
+ * safepoint of its own, or has it given for it while it is blocked (runtime/handshake.c).
  *
- * [CY-1] Phases change while every mutator is stopped, except at finish, where the change is under
- *        regions.lock and no mutator holds a decision made on it.
+ * [CY-1] What a mutator does about the cycle is its own `barrier` word, its regime: what stores do,
+ *        and which colour it allocates. It changes at the mutator's safepoints only. All mutators have
+ *        one regime or its successor, and the cycle goes on when all have the successor. The
+ *        phase is a hint for what concerns everybody at once; MOVING begins in the flip's pause and
+ *        ends under regions.lock.
  *
- * Who runs here: the runtime's collector thread, one cycle at a time. */
+ * The start has three rounds. Call a white object *safe* if it will be marked whatever mutators do:
+ * it is logged, in a root page, in a snapshot, or leads from such a one by slots that are logged when
+ * they are overwritten.
+ *
+ *   arm      each turns logging (of old and new values) and flagging on. Until all have, others store
+ *            without; so nothing is concluded from this round but: stores that begin after it log.
+ *   settle   does nothing. A store that looked at its slot before all were armed, and so may have
+ *            logged a value that somebody else replaced without logging, is done when its thread
+ *            answers.
+ *   snapshot each drops its TLABs, gives what only itself holds, allocates black and logs only what it
+ *            overwrites. Then all white current regions are closed, and marking begins.
+ *
+ * [CY-2] Whatever a mutator gets hold of after its snapshot is safe or black. It reads it from a slot.
+ *        The slot's value was there when the stores had settled: then whoever overwrites it
+ *        first has looked after that, and logs it. Or it was stored later by a mutator without
+ *        snapshot: that one logged it as the new value. Or by one with a snapshot: then it was safe
+ *        or black in that one's hands. An object that is white and fresh (filled by plain
+ *        stores) is scanned, since it becomes reachable by one of these, and its slots are
+ *        logged like any other's.
+ * [CY-3] So a black object, which nobody scans, refers to safe and black ones only: its creator had its
+ *        snapshot. Marking, which begins when all have theirs, reaches all safe objects. Roots in
+ *        the embedder's memory are read and written with no barrier at all, by everybody: if
+ *        there are any, the whole start is one pause, and whoever registers the first during the
+ *        three rounds waits for their end and has its roots read in a pause.
+ * [CY-4] Marking is complete when a round of flushing, begun with nothing queued, brings nothing that
+ *        is unmarked. For what a buffer holds at its flush it held, or had not logged yet, when the
+ *        round began; so at that moment no buffer held anything unmarked, nothing was queued, and
+ *        hence nothing safe, and nothing at all that a mutator could reach, was unmarked. What is
+ *        reachable unmarked only ever becomes less. So it does not matter what mutators logged after
+ *        their answers. Who attaches during the round begins with nothing; who detaches has
+ *        flushed. Reads of weak references are the exception, since they reach what nothing else does:
+ *        settling them says no if one kept anything since the round began [RF-2].
+ * [CY-5] Then some log and others do not, until all have answered: harmless by [CY-4], and what is logged
+ *        is thrown away. The phase says PLANNING before that round, so after it every page that is
+ *        flagged for the first time is listed [B-3].
+ * [CY-6] Pages are flagged for every slot that refers to a candidate when the flip comes [I1]: slots that were
+ *        stored to before the thread was armed are in white objects, which are scanned later
+ *        than that; later stores flag.
+ *
+ * The marking of Doligez and Gonthier (POPL 1994) has the same three rounds; the argument for the
+ * settling one was machine-checked by Gammie, Hosking and Engelhardt (PLDI 2015).
+ *
+ * Who runs here: the runtime's collector thread, one cycle at a time; answers also on mutators. */
 #include <stdio.h>
 
 #include "gc/base/clock.h"
@@ -52,86 +98,134 @@ static void cycle_pause_end(struct gc_heap *heap)
 	cycle->pause_max_ns = gc_max(cycle->pause_max_ns, pause_ns);
 }
 
-static void cycle_mutator_start(struct gc_heap *heap, struct gc_mutator *mutator)
+/* Everybody attached, and everybody who attaches from now on, gets this regime. [CY-1] */
+static void cycle_handshake(struct gc_heap *heap, enum gc_regime regime, gc_answer answer)
 {
-	gc_tlab_drop_all(heap, mutator);
-	mutator->satb_count = 0;
-	gc_store_relaxed(&mutator->pub.barrier, GC_BARRIER_LOG | GC_BARRIER_FLAG); /* stopped */
+	struct gc_cycle *cycle = &heap->cycle;
+	uint64_t start_ns = gc_clock_ns(), took_ns;
+
+	/* Relaxed: read under threads_lock by who attaches. Before the round begins either value will
+	 * do, since it answers; afterwards the lock orders it. */
+	gc_store_relaxed(&heap->regime, regime);
+	if (heap->stopped) {
+		heap->world->each_mutator(heap, answer);
+		return;
+	}
+	heap->world->handshake(heap, answer);
+	took_ns = gc_clock_ns() - start_ns;
+	plx_histogram_record_shared(&heap->distributions[PLX_DISTRIBUTION_HANDSHAKE_NS], took_ns);
+	gc_add_relaxed(&heap->stats.handshakes, 1); /* statistics */
+	gc_add_relaxed(&heap->stats.handshake_ns, took_ns);
+	cycle->handshake_count++;
+	cycle->handshake_total_ns += took_ns;
+	cycle->handshake_max_ns = gc_max(cycle->handshake_max_ns, took_ns);
 }
 
-static void cycle_mutator_unlog(struct gc_heap *heap, struct gc_mutator *mutator)
+/* --- answers: by the mutator at its safepoint, or for it while it cannot run ------------------- */
+
+static void answer_regime(struct gc_mutator *mutator, enum gc_regime regime)
+{
+	gc_store_relaxed(&mutator->pub.barrier, regime); /* its own thread reads it */
+}
+
+static void answer_arm(struct gc_heap *heap, struct gc_mutator *mutator)
 {
 	(void)heap;
-	gc_store_relaxed(&mutator->pub.barrier, GC_BARRIER_FLAG); /* its thread is stopped */
+	answer_regime(mutator, GC_REGIME_ARMED);
 }
 
-static void cycle_mutator_quiet(struct gc_heap *heap, struct gc_mutator *mutator)
+static void answer_settle(struct gc_heap *heap, struct gc_mutator *mutator)
+{
+	(void)heap, (void)mutator;
+}
+
+/* What only this mutator holds is given here: today nothing, since at a safepoint no C local is a
+ * root. Each such word would go through gc_satb_log. */
+static void answer_snapshot(struct gc_heap *heap, struct gc_mutator *mutator)
 {
 	gc_tlab_drop_all(heap, mutator);
-	gc_store_relaxed(&mutator->pub.barrier, 0); /* its thread is stopped */
+	answer_regime(mutator, GC_REGIME_MARKING);
 }
 
-/* Regions that TLABs are cut from hold old objects from here on; new ones go to black regions. */
-static void cycle_close_current_stw(struct gc_heap *heap)
+static void answer_unlog(struct gc_heap *heap, struct gc_mutator *mutator)
 {
-	for (int range = 0; range < GC_RANGE_COUNT; range++) {
-		uint32_t number = heap->current[range];
+	(void)heap;
+	mutator->satb_count = 0; /* [CY-5] */
+	answer_regime(mutator, GC_REGIME_PLANNING);
+}
 
-		if (number != GC_REGION_NONE)
-			heap->regions.table[number].current = false;
-		heap->current[range] = GC_REGION_NONE;
+static void answer_quiet(struct gc_heap *heap, struct gc_mutator *mutator)
+{
+	gc_tlab_drop_all(heap, mutator);
+	answer_regime(mutator, GC_REGIME_IDLE);
+}
+
+/* --- the phases that are more than one call ----------------------------------------------------- */
+
+static void cycle_snapshot(struct gc_heap *heap)
+{
+	cycle_handshake(heap, GC_REGIME_MARKING, answer_snapshot);
+	gc_current_close(heap, GC_WHITE); /* [S-2] */
+}
+
+/* Roots in the embedder's memory: all in one pause, so nobody stores while others have no barrier. */
+static void cycle_start_stw(struct gc_heap *heap)
+{
+	cycle_pause_begin(heap, GC_STOP_BRIEF);
+	cycle_snapshot(heap);
+	heap->world->each_root(heap, gc_mark_root, NULL);
+	cycle_pause_end(heap);
+}
+
+/* [CY-2] [CY-3] */
+static void cycle_start_ragged(struct gc_heap *heap)
+{
+	cycle_handshake(heap, GC_REGIME_ARMED, answer_arm);
+	cycle_handshake(heap, GC_REGIME_ARMED, answer_settle);
+	cycle_snapshot(heap);
+	if (heap->world->roots_any(heap)) {
+		cycle_pause_begin(heap, GC_STOP_BRIEF);
+		heap->world->each_root(heap, gc_mark_root, NULL);
+		cycle_pause_end(heap);
 	}
+	heap->world->roots_open(heap);
 }
 
 static void cycle_start(struct gc_heap *heap)
 {
 	gc_references_begin(heap);
-	cycle_pause_begin(heap, GC_STOP_BRIEF);
-	heap->world->each_mutator(heap, cycle_mutator_start);
-	cycle_close_current_stw(heap);
-	gc_store_relaxed(&heap->phase, GC_PHASE_MARKING); /* [CY-1] resume orders it */
+	gc_store_relaxed(&heap->phase, GC_PHASE_MARKING); /* [CY-1] a hint until the flip */
+	if (heap->stopped || !heap->world->roots_close(heap))
+		cycle_start_stw(heap);
+	else
+		cycle_start_ragged(heap);
 	gc_store_relaxed(&heap->allocated_at_cycle_start,
-			 heap->allocated_bytes); /* a hint for pacing */
-	heap->world->each_root(heap, gc_mark_root, NULL);
-	cycle_pause_end(heap);
+			 gc_load_relaxed(&heap->allocated_bytes)); /* hints for pacing */
 	gc_pace_marking(heap);
 }
 
-/* [CY-1] True when marking is complete; barriers then stop logging. */
-static bool cycle_try_terminate(struct gc_heap *heap)
-{
-	bool done;
-
-	cycle_pause_begin(heap, GC_STOP_BRIEF);
-	heap->world->each_mutator(heap, gc_satb_flush);
-	done = gc_mark_done(heap) && gc_references_settle(heap);
-	if (done) {
-		heap->world->each_mutator(heap, cycle_mutator_unlog);
-		gc_store_relaxed(&heap->phase, GC_PHASE_PLANNING); /* resume orders it */
-	}
-	cycle_pause_end(heap);
-	return done;
-}
-
+/* [CY-4] [CY-5] */
 static void cycle_mark(struct gc_heap *heap)
 {
 	uint64_t start_ns = gc_clock_ns();
 
 	gc_mark_root_pages(heap);
-	do
+	do {
 		gc_mark_drain(heap);
-	while (!cycle_try_terminate(heap));
+		cycle_handshake(heap, GC_REGIME_MARKING, gc_satb_flush);
+	} while (!gc_mark_done(heap) || !gc_references_settle(heap));
+	gc_store_relaxed(&heap->phase, GC_PHASE_PLANNING); /* the handshake orders it */
+	cycle_handshake(heap, GC_REGIME_PLANNING, answer_unlog);
+	gc_mark_discard_logged(heap);
 	heap->cycle.mark_ns = gc_clock_ns() - start_ns;
 }
 
 /* Nothing to move: back to idle. */
 static void cycle_end_without_flip(struct gc_heap *heap)
 {
-	cycle_pause_begin(heap, GC_STOP_BRIEF);
-	heap->world->each_mutator(heap, cycle_mutator_quiet);
-	cycle_close_current_stw(heap);
-	gc_store_relaxed(&heap->phase, GC_PHASE_IDLE); /* [CY-1] resume orders it */
-	cycle_pause_end(heap);
+	gc_store_relaxed(&heap->phase, GC_PHASE_IDLE); /* [CY-1] nobody lists pages any more */
+	cycle_handshake(heap, GC_REGIME_IDLE, answer_quiet);
+	gc_current_close(heap, GC_BLACK);
 	gc_verify_at(heap, GC_VERIFY_AFTER);
 }
 
@@ -176,14 +270,15 @@ static void cycle_log(const struct gc_heap *heap)
 	fprintf(stderr,
 		"parallax: cycle %lu (%s): %.1f ms, marked in %.1f ms; live %.1f MiB, %lu regions freed; "
 		"moved %u regions, %.1f MiB into %u (%s), %lu dirty pages; %lu pauses, %.0f us in all, "
-		"longest %.0f us; next at %.1f MiB of %.1f\n",
+		"longest %.0f us; %lu handshakes, longest %.0f us; next at %.1f MiB of %.1f\n",
 		gc_load_relaxed(&heap->stats.cycles), cycle->cause,
 		(double)(gc_clock_ns() - cycle->start_ns) / 1e6, (double)cycle->mark_ns / 1e6,
 		(double)cycle->live_bytes / 1048576.0, cycle->freed_regions, cycle->evacuated_count,
 		(double)cycle->evacuated_bytes / 1048576.0, cycle->target_count,
 		cycle->evacuated_count ? modes[cycle->mode] : "no flip", cycle->dirty_pages,
 		cycle->pause_count, (double)cycle->pause_total_ns / 1e3,
-		(double)cycle->pause_max_ns / 1e3,
+		(double)cycle->pause_max_ns / 1e3, cycle->handshake_count,
+		(double)cycle->handshake_max_ns / 1e3,
 		(double)gc_load_relaxed(&heap->trigger_regions) * heap->regions.region_bytes /
 			1048576.0,
 		(double)heap->config.heap_max_bytes / 1048576.0);

@@ -45,7 +45,7 @@ static void *allocate_large(struct plx_heap *heap, struct rt_thread *thread,
 		gc_large_clear(&heap->gc, head, at, gc_min(at + ALLOCATE_CLEAR_BYTES, bytes));
 		plx_poll(&thread->gc.pub);
 	}
-	return gc_large_publish(&heap->gc, type, head, header);
+	return gc_large_publish(&heap->gc, &thread->gc, type, head, header);
 }
 
 static void *allocate_try(struct plx_heap *heap, struct rt_thread *thread,

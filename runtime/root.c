@@ -4,6 +4,11 @@
  * Mutators change the lists under roots.lock and never stand at a safepoint while they hold it, so
  * in a pause the lists are whole and need no lock.
  *
+ * [RO-1] While a cycle starts by handshakes there is no such root that a mutator could use: the lists
+ *        were empty, and whoever adds to them is BLOCKED until the start is over and what it
+ *        added was read in a pause. Else a reference could pass through it from a thread that has no
+ *        snapshot yet to one that has (gc/cycle.c [CY-3]).
+ *
  * Who runs here: attached threads (add, remove); the collector in pauses (each). */
 #include "gc/base/meta.h"
 #include "runtime/world.h"
@@ -17,6 +22,7 @@ struct plx_root_visit {
 void rt_roots_init(struct plx_heap *heap)
 {
 	pthread_mutex_init(&heap->roots.lock, NULL);
+	pthread_cond_init(&heap->roots.opened, NULL);
 }
 
 void rt_roots_destroy(struct plx_heap *heap)
@@ -25,7 +31,56 @@ void rt_roots_destroy(struct plx_heap *heap)
 
 	gc_meta_free(roots->ranges, roots->range_capacity * sizeof(*roots->ranges));
 	gc_meta_free(roots->visitors, roots->visitor_capacity * sizeof(*roots->visitors));
+	pthread_cond_destroy(&roots->opened);
 	pthread_mutex_destroy(&roots->lock);
+}
+
+bool rt_roots_any(struct gc_heap *heap)
+{
+	struct rt_roots *roots = &rt_heap_of(heap)->roots;
+	bool any;
+
+	pthread_mutex_lock(&roots->lock);
+	any = roots->range_count || roots->visitor_count;
+	pthread_mutex_unlock(&roots->lock);
+	return any;
+}
+
+bool rt_roots_close(struct gc_heap *heap)
+{
+	struct rt_roots *roots = &rt_heap_of(heap)->roots;
+	bool none;
+
+	pthread_mutex_lock(&roots->lock);
+	none = !roots->range_count && !roots->visitor_count;
+	roots->closed = none;
+	pthread_mutex_unlock(&roots->lock);
+	return none;
+}
+
+void rt_roots_open(struct gc_heap *heap)
+{
+	struct rt_roots *roots = &rt_heap_of(heap)->roots;
+
+	pthread_mutex_lock(&roots->lock);
+	roots->closed = false;
+	pthread_cond_broadcast(&roots->opened);
+	pthread_mutex_unlock(&roots->lock);
+}
+
+/* [RO-1] After adding: a safepoint, but only while a cycle starts. */
+static void root_wait(struct plx_thread *thread, bool closed)
+{
+	struct rt_roots *roots = &thread->heap->roots;
+
+	if (!closed)
+		return;
+	plx_block_enter(thread);
+	pthread_mutex_lock(&roots->lock);
+	while (roots->closed)
+		pthread_cond_wait(&roots->opened, &roots->lock);
+	pthread_mutex_unlock(&roots->lock);
+	plx_block_exit(thread);
 }
 
 static bool root_list_grow(void **list, uint32_t count, uint32_t *capacity, size_t entry_bytes)
@@ -47,7 +102,7 @@ enum plx_status plx_root_range_add(struct plx_thread *thread, void *slots, size_
 				   struct plx_error *error)
 {
 	struct rt_roots *roots = &thread->heap->roots;
-	bool room;
+	bool room, closed;
 
 	if ((uintptr_t)slots % sizeof(uintptr_t) != 0)
 		return rt_error(error, PLX_ERROR_MISUSE, "root slots must be aligned to %zu bytes",
@@ -57,7 +112,9 @@ enum plx_status plx_root_range_add(struct plx_thread *thread, void *slots, size_
 			      sizeof(*roots->ranges));
 	if (room)
 		roots->ranges[roots->range_count++] = (struct rt_root_range){slots, count};
+	closed = room && roots->closed;
 	pthread_mutex_unlock(&roots->lock);
+	root_wait(thread, closed);
 	return room ? PLX_OK
 		    : rt_error(error, PLX_ERROR_MEMORY, "no memory for another root range");
 }
@@ -82,7 +139,7 @@ enum plx_status plx_root_visitor_add(struct plx_thread *thread, plx_root_visitor
 				     void *context, struct plx_error *error)
 {
 	struct rt_roots *roots = &thread->heap->roots;
-	bool room;
+	bool room, closed;
 
 	pthread_mutex_lock(&roots->lock);
 	room = root_list_grow((void **)&roots->visitors, roots->visitor_count,
@@ -90,7 +147,9 @@ enum plx_status plx_root_visitor_add(struct plx_thread *thread, plx_root_visitor
 	if (room)
 		roots->visitors[roots->visitor_count++] =
 			(struct rt_root_visitor){visitor, context};
+	closed = room && roots->closed;
 	pthread_mutex_unlock(&roots->lock);
+	root_wait(thread, closed);
 	return room ? PLX_OK
 		    : rt_error(error, PLX_ERROR_MEMORY, "no memory for another root visitor");
 }

@@ -41,16 +41,20 @@ uint32_t rt_world_running(struct plx_heap *heap)
 	return running;
 }
 
+void rt_world_arrive(struct plx_heap *heap)
+{
+	gc_add_acq_rel(&heap->arrivals, 1); /* [MO-STOP] */
+	futex_wake_all(&heap->arrivals);
+}
+
 /* Stop being RUNNING: the collector need not wait for this thread from here on. */
 void rt_state_leave(struct rt_thread *thread, enum rt_state state)
 {
 	struct plx_heap *heap = thread->gc.pub.heap;
 
-	gc_store_seq_cst(&thread->state, state); /* [MO-STOP] */
-	if (gc_load_seq_cst(&heap->stopping)) {
-		gc_add_acq_rel(&heap->arrivals, 1); /* [MO-STOP] */
-		futex_wake_all(&heap->arrivals);
-	}
+	gc_store_seq_cst(&thread->state, state); /* [MO-STOP] [MO-ROUND] */
+	if (gc_load_seq_cst(&heap->stopping) || rt_handshake_is_owed(thread)) /* [MO-STOP] */
+		rt_world_arrive(heap);
 }
 
 static void wait_for_resume(struct plx_heap *heap)
@@ -68,42 +72,84 @@ static void wait_for_resume(struct plx_heap *heap)
 	}
 }
 
-/* Become RUNNING; while the world is stopping, wait as `waiting_as` instead. */
+/* Become RUNNING, unless the collector holds the thread just now: then afterwards. [HS-1] */
+static void state_run(struct rt_thread *thread, enum rt_state from)
+{
+	unsigned round = 0;
+	uint32_t expected = from;
+
+	while (!gc_cas_seq_cst(&thread->state, &expected, RT_RUNNING)) { /* [MO-STOP] [MO-ROUND] */
+		gc_backoff(&round);
+		expected = from;
+	}
+}
+
+/* Become RUNNING; while the world is stopping, wait as `waiting_as` instead, which is the state now. */
 void rt_state_enter(struct rt_thread *thread, enum rt_state waiting_as)
 {
 	struct plx_heap *heap = thread->gc.pub.heap;
 
 	for (;;) {
 		wait_for_resume(heap);
-		gc_store_seq_cst(&thread->state, RT_RUNNING); /* [MO-STOP] */
-		if (!gc_load_seq_cst(&heap->stopping))
-			return;
+		state_run(thread, waiting_as);
+		if (!gc_load_seq_cst(&heap->stopping)) /* [MO-STOP] */
+			break;
 		rt_state_leave(thread, waiting_as);
 	}
+	rt_handshake_answer(thread);
 }
 
-void plx_poll_slow(struct plx_thread *thread)
+void plx_poll_slow(struct plx_thread *pub)
 {
-	rt_state_leave(rt_thread_of(thread), RT_STOPPED);
-	rt_state_enter(rt_thread_of(thread), RT_STOPPED);
+	struct rt_thread *thread = rt_thread_of(pub);
+
+	gc_store_seq_cst(&pub->poll, 0); /* [MO-ROUND] [HS-2] before looking */
+	rt_handshake_answer(thread);
+	if (!gc_load_seq_cst(&pub->heap->stopping)) /* [MO-STOP] */
+		return;
+	rt_state_leave(thread, RT_STOPPED);
+	rt_state_enter(thread, RT_STOPPED);
 }
 
-void plx_block_enter(struct plx_thread *thread)
+void plx_block_enter(struct plx_thread *pub)
 {
-	GC_CHECK(TH_1, gc_load_relaxed(&rt_thread_of(thread)->state) == RT_RUNNING);
-	rt_state_leave(rt_thread_of(thread), RT_BLOCKED);
+	struct rt_thread *thread = rt_thread_of(pub);
+
+	GC_CHECK(TH_1, gc_load_relaxed(&thread->state) == RT_RUNNING);
+	rt_handshake_answer(thread);
+	rt_state_leave(thread, RT_BLOCKED);
 }
 
-void plx_block_exit(struct plx_thread *thread)
+void plx_block_exit(struct plx_thread *pub)
 {
-	GC_CHECK(TH_1, gc_load_relaxed(&rt_thread_of(thread)->state) == RT_BLOCKED);
-	rt_state_enter(rt_thread_of(thread), RT_BLOCKED);
+	/* HELD for a moment, perhaps. */
+	GC_CHECK(TH_1, gc_load_relaxed(&rt_thread_of(pub)->state) & RT_BLOCKED);
+	rt_state_enter(rt_thread_of(pub), RT_BLOCKED);
+}
+
+struct rt_patience rt_patience_begin(const struct plx_heap *heap)
+{
+	uint64_t start_ns = gc_clock_ns(), wait_ns = heap->gc.config.stop_report_ms * 1000000;
+
+	return (struct rt_patience){start_ns, wait_ns, wait_ns ? start_ns + wait_ns : UINT64_MAX};
+}
+
+bool rt_patience_is_over(struct rt_patience *patience)
+{
+	uint64_t now_ns = gc_clock_ns();
+
+	if (now_ns < patience->due_ns)
+		return false;
+	patience->wait_ns *= 2;
+	patience->due_ns = now_ns + patience->wait_ns;
+	return true;
 }
 
 /* Sleep until somebody arrives or the next report is due. */
-static void wait_for_arrival(struct plx_heap *heap, uint32_t arrivals, uint64_t due_ns)
+void rt_world_await_arrival(struct plx_heap *heap, uint32_t arrivals,
+			    const struct rt_patience *patience)
 {
-	uint64_t now_ns = gc_clock_ns();
+	uint64_t now_ns = gc_clock_ns(), due_ns = patience->due_ns;
 	uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
 	struct timespec timeout = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
 
@@ -114,27 +160,22 @@ static void wait_for_arrival(struct plx_heap *heap, uint32_t arrivals, uint64_t 
  * without detaching is counted as blocked. */
 static void wait_for_thread(struct plx_heap *heap, struct rt_thread *thread)
 {
-	uint64_t start_ns = gc_clock_ns(), wait_ns = heap->gc.config.stop_report_ms * 1000000;
-	uint64_t due_ns = wait_ns ? start_ns + wait_ns : UINT64_MAX;
+	struct rt_patience patience = rt_patience_begin(heap);
 
 	for (;;) {
 		uint32_t arrivals = gc_load_acquire(&heap->arrivals); /* [MO-STOP] */
-		uint64_t now_ns;
+		uint64_t waited_ns;
 
 		if (gc_load_seq_cst(&thread->state) != RT_RUNNING) /* [MO-STOP] */
 			return;
-		now_ns = gc_clock_ns();
-		if (now_ns - start_ns < SPIN_STOP_NS) {
+		waited_ns = gc_clock_ns() - patience.start_ns;
+		if (waited_ns < SPIN_STOP_NS) {
 			gc_cpu_relax();
 			continue;
 		}
-		if (now_ns >= due_ns) {
-			if (rt_stop_report(thread, now_ns - start_ns))
-				gc_store_seq_cst(&thread->state, RT_BLOCKED); /* [MO-STOP] */
-			wait_ns *= 2;
-			due_ns = now_ns + wait_ns;
-		}
-		wait_for_arrival(heap, arrivals, due_ns);
+		if (rt_patience_is_over(&patience) && rt_stop_report(thread, waited_ns))
+			gc_store_seq_cst(&thread->state, RT_BLOCKED); /* [MO-STOP] */
+		rt_world_await_arrival(heap, arrivals, &patience);
 	}
 }
 
@@ -146,7 +187,7 @@ static void world_stop(struct gc_heap *gc, enum gc_stop kind)
 	gc_store_relaxed(&heap->stop_kind, kind); /* a hint for how to wait */
 	gc_store_seq_cst(&heap->stopping, 1);	  /* [MO-STOP] */
 	for (struct rt_thread *t = heap->threads; t; t = t->next)
-		gc_store_relaxed(&t->gc.pub.poll, 1); /* [MO-STOP] orders; late only delays */
+		gc_store_seq_cst(&t->gc.pub.poll, 1); /* [MO-ROUND] after the request */
 	for (struct rt_thread *t = heap->threads; t; t = t->next)
 		wait_for_thread(heap, t);
 }
@@ -162,8 +203,7 @@ static void world_resume(struct gc_heap *gc)
 	pthread_mutex_unlock(&heap->threads_lock);
 }
 
-static void world_each_mutator(struct gc_heap *gc,
-			       void (*visit)(struct gc_heap *heap, struct gc_mutator *mutator))
+static void world_each_mutator(struct gc_heap *gc, gc_answer visit)
 {
 	for (struct rt_thread *t = rt_heap_of(gc)->threads; t; t = t->next)
 		visit(gc, &t->gc);
@@ -178,6 +218,10 @@ static void world_armed(struct gc_heap *gc, bool armed)
 const struct gc_world rt_world = {
 	.stop = world_stop,
 	.resume = world_resume,
+	.handshake = rt_handshake,
+	.roots_close = rt_roots_close,
+	.roots_any = rt_roots_any,
+	.roots_open = rt_roots_open,
 	.each_mutator = world_each_mutator,
 	.each_root = rt_roots_each,
 	.armed = world_armed,

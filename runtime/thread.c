@@ -1,7 +1,8 @@
 /* runtime/thread.c: attaching and detaching mutators.
  *
- * Attaching and detaching happen under threads_lock, which is held through pauses: so the phase,
- * and with it the barrier a new thread needs, cannot change meanwhile [TH-2]. */
+ * Attaching and detaching happen under threads_lock, which is held through pauses and while a
+ * handshake begins: so a new thread takes the regime of the round it missed, and one that leaves in
+ * the middle of a round answers it first [TH-2] [HS-4]. */
 #include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -36,21 +37,15 @@ static void thread_forget_own(const struct rt_thread *thread)
 	*link = thread->next_of_owner;
 }
 
-static uint32_t thread_barrier_of(enum gc_phase phase)
-{
-	if (phase == GC_PHASE_MARKING)
-		return GC_BARRIER_LOG | GC_BARRIER_FLAG;
-	return phase == GC_PHASE_PLANNING ? GC_BARRIER_FLAG : 0;
-}
-
 static void thread_link_locked(struct plx_heap *heap, struct rt_thread *thread)
 {
 	thread->next = heap->threads;
 	if (heap->threads)
 		heap->threads->previous = thread;
 	heap->threads = thread;
-	/* Under threads_lock: see the file head. */
-	thread->gc.pub.barrier = thread_barrier_of(gc_load_relaxed(&heap->gc.phase));
+	/* Relaxed, both: under threads_lock, see the file head and cycle_handshake. */
+	thread->gc.pub.barrier = gc_load_relaxed(&heap->gc.regime);
+	thread->answered = gc_load_relaxed(&heap->handshake.round);
 	gc_add_relaxed(&heap->attached, 1); /* a hint for others; the lock guards the list */
 }
 
@@ -104,6 +99,8 @@ void plx_thread_detach(struct plx_thread *pub)
 	/* BLOCKED first: a pause under way holds the lock and must not wait for this thread. */
 	rt_state_leave(thread, RT_BLOCKED);
 	pthread_mutex_lock(&heap->threads_lock);
+	rt_handshake_answer(
+		thread); /* [HS-4] the collector answers for others under the lock only */
 	gc_tlab_drop_all(&heap->gc, &thread->gc);
 	gc_satb_flush(&heap->gc, &thread->gc);
 	thread_unlink_locked(heap, thread);

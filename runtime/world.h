@@ -4,10 +4,13 @@
  *
  *             block_enter                      (stop requested)
  *   BLOCKED <------------- RUNNING -----------------------------> STOPPED
- *      |                    ^   ^                                    |
- *      +--- block_exit -----+   +------------ resumed ---------------+
+ *    |  |                   ^   ^                                  |   |
+ *    |  +--- block_exit ----+   +------------ resumed -------------+   |
+ *    |                                                                 |
+ *    +---- held, and let go again (collector, in a handshake) ---------+
  *
- * Only the thread itself changes its state. The collector treats BLOCKED and STOPPED alike.
+ * Only the thread itself leaves or enters RUNNING; BLOCKED and STOPPED are alike to the collector. In a
+ * handshake it adds RT_HELD to either while it answers for the thread, which waits with its return.
  *
  * [TH-1] A thread enters RUNNING, then looks at `stopping`; the collector sets `stopping`, then looks
  *        at the states: both sequentially consistent, so at least one sees the other [MO-STOP].
@@ -23,12 +26,13 @@
 
 #include "gc/heap/heap.h"
 
-enum rt_state { RT_RUNNING, RT_BLOCKED, RT_STOPPED };
+enum rt_state { RT_RUNNING, RT_BLOCKED, RT_STOPPED, RT_HELD = 4 };
 
 struct rt_thread {
 	struct gc_mutator gc; /* first: a plx_thread pointer is an rt_thread pointer */
 	/* Atomic. */
 	uint32_t state;
+	uint32_t answered; /* the last handshake round [HS-1] */
 	/* Immutable after attach. */
 	pthread_t owner;
 	int tid;	    /* of the kernel */
@@ -61,6 +65,8 @@ struct rt_root_visitor {
 
 struct rt_roots {
 	pthread_mutex_t lock; /* mutators among themselves; the collector reads in pauses [TH-3] */
+	pthread_cond_t opened;
+	bool closed; /* a cycle is being started: see root.c */
 	struct rt_root_range *ranges;
 	struct rt_root_visitor *visitors;
 	uint32_t range_count, range_capacity;
@@ -95,6 +101,17 @@ struct rt_fault_thread {
 	uint32_t quit; /* atomic */
 };
 
+struct rt_handshake {
+	gc_answer answer; /* of the round under way */
+	uint32_t round;	  /* atomic: counts; written under threads_lock */
+	uint32_t pending; /* atomic: who has not answered it */
+};
+
+/* How long to wait for threads before saying so [TH-4]. */
+struct rt_patience {
+	uint64_t start_ns, wait_ns, due_ns;
+};
+
 struct plx_heap {
 	struct gc_heap gc; /* first: a plx_heap pointer is a gc_heap pointer */
 	/* Immutable after creation. */
@@ -102,8 +119,9 @@ struct plx_heap {
 	/* Atomic. */
 	uint32_t stopping;  /* futex word: 1 while mutators have to stand still */
 	uint32_t stop_kind; /* enum gc_stop */
-	uint32_t arrivals;  /* futex word: counts stops and blocks while stopping */
-	uint32_t attached;  /* threads */
+	uint32_t arrivals; /* futex word: counts stops, blocks and last answers that are waited for */
+	uint32_t attached; /* threads */
+	struct rt_handshake handshake;
 	/* Under threads_lock. */
 	pthread_mutex_t threads_lock;
 	struct rt_thread *threads;
@@ -131,6 +149,18 @@ extern const struct gc_world rt_world;
 void rt_state_leave(struct rt_thread *thread, enum rt_state state);
 void rt_state_enter(struct rt_thread *thread, enum rt_state waiting_as);
 uint32_t rt_world_running(struct plx_heap *heap);
+/* What the collector waits for may have happened; and waiting for that, or for the next report. */
+void rt_world_arrive(struct plx_heap *heap);
+void rt_world_await_arrival(struct plx_heap *heap, uint32_t arrivals,
+			    const struct rt_patience *patience);
+struct rt_patience rt_patience_begin(const struct plx_heap *heap);
+/* True when a report is due; the next one is then due later. */
+bool rt_patience_is_over(struct rt_patience *patience);
+
+/* handshake.c: the collector; a thread for itself; and whether it would have to. */
+void rt_handshake(struct gc_heap *gc, gc_answer answer);
+void rt_handshake_answer(struct rt_thread *thread);
+bool rt_handshake_is_owed(const struct rt_thread *thread);
 
 /* thread.c: the calling OS thread as attached to this heap, or NULL. */
 struct rt_thread *rt_thread_self(const struct plx_heap *heap);
@@ -144,6 +174,9 @@ void rt_handles_drop_thread(struct rt_thread *thread);
 void rt_roots_init(struct plx_heap *heap);
 void rt_roots_destroy(struct plx_heap *heap);
 void rt_roots_each(struct gc_heap *heap, gc_root_visit visit, void *context);
+bool rt_roots_close(struct gc_heap *heap);
+bool rt_roots_any(struct gc_heap *heap);
+void rt_roots_open(struct gc_heap *heap);
 
 /* collector.c */
 int rt_collector_start(struct plx_heap *heap);

@@ -15,10 +15,15 @@
 #define gc_add_acq_rel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
 #define gc_sub_relaxed(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELAXED)
 #define gc_or_relaxed(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
+#define gc_sub_acq_rel(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
 #define gc_exchange_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define gc_cas_acq_rel(p, expected, desired)                                             \
 	__atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_ACQ_REL, \
 				    __ATOMIC_ACQUIRE)
+
+#define gc_cas_seq_cst(p, expected, desired)                                             \
+	__atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_SEQ_CST, \
+				    __ATOMIC_SEQ_CST)
 
 /* Tell the CPU that this is a spin loop. */
 static inline void gc_cpu_relax(void)

@@ -1,14 +1,16 @@
 /* gc/collect/allocate.c: TLABs and large objects.
  *
  * [A-1] A TLAB is zeroed before its thread sees it, and its pages are attached.
- * [A-2] Regions taken between the start of marking and the flip are black: whatever is in them is
+ * [A-2] From its snapshot until the flip a mutator allocates in black regions: whatever is in them is
  *       live in this cycle. Their objects get mark bits, and their pages get flags, when the TLAB
  *       is retired: by its thread at refill, or in the flip's pause for the last one. Stores after
- *       that go through the barrier, so the flags stay complete.
+ *       that go through the barrier, so the flags stay complete. While some mutators have answered
+ *       and others not, both colours are allocated in, from different regions; no TLAB outlives
+ *       the change of its thread's colour.
  * [A-3] No heap memory is touched under regions.lock: a touch may be a fault.
  * [A-4] A large object is cleared piece by piece with safepoints between. Until it is published its
  *       region is `current`: nobody sweeps it, and nobody refers to it. It becomes black, or not, by
- *       the phase in which it is published.
+ *       the colour of its thread when it is published.
  *
  * Who runs here: mutators (refill, large), and the pause (retire and drop, on their behalf). */
 #include <string.h>
@@ -45,7 +47,7 @@ void gc_tlab_retire(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_s
 {
 	char *object = mutator->black_from[space], *top = mutator->pub.tlab[space].top;
 
-	if (!gc_heap_allocates_black(heap) || space != PLX_SPACE_OBJECTS)
+	if (gc_mutator_colour(mutator) != GC_BLACK || space != PLX_SPACE_OBJECTS)
 		return;
 	while (object < top) {
 		uint64_t header = gc_header_at(object);
@@ -96,10 +98,24 @@ void gc_tlab_drop_all(struct gc_heap *heap, struct gc_mutator *mutator)
 	mutator->tlab_step -= mutator->tlab_step / 2;
 }
 
-static void region_blacken(struct gc_heap *heap, uint32_t first, uint32_t count)
+void gc_current_close(struct gc_heap *heap, enum gc_colour colour)
+{
+	pthread_mutex_lock(&heap->regions.lock);
+	for (int range = 0; range < GC_RANGE_COUNT; range++) {
+		uint32_t number = heap->current[colour][range];
+
+		if (number != GC_REGION_NONE)
+			heap->regions.table[number].current = false;
+		heap->current[colour][range] = GC_REGION_NONE;
+	}
+	pthread_mutex_unlock(&heap->regions.lock);
+}
+
+static void region_colour(struct gc_heap *heap, uint32_t first, uint32_t count,
+			  enum gc_colour colour)
 {
 	for (uint32_t i = first; i < first + count; i++) {
-		if (gc_heap_allocates_black(heap))
+		if (colour == GC_BLACK)
 			gc_store_release(&heap->regions.bits[i],
 					 GC_REGION_BLACK); /* [R-3] [MO-WEAK] */
 		heap->regions.table[i].young = true;
@@ -107,9 +123,10 @@ static void region_blacken(struct gc_heap *heap, uint32_t first, uint32_t count)
 }
 
 /* A fresh current region for a range; attached whole if pages are coming back just now. */
-static bool current_region_replace_locked(struct gc_heap *heap, enum gc_range range)
+static bool current_region_replace_locked(struct gc_heap *heap, enum gc_colour colour,
+					  enum gc_range range)
 {
-	uint32_t old = heap->current[range];
+	uint32_t old = heap->current[colour][range];
 	uint32_t taken =
 		gc_region_take_locked(&heap->regions, range, GC_REGION_SMALL, GC_FOR_MUTATOR);
 
@@ -117,11 +134,11 @@ static bool current_region_replace_locked(struct gc_heap *heap, enum gc_range ra
 		return false;
 	if (old != GC_REGION_NONE)
 		heap->regions.table[old].current = false;
-	region_blacken(heap, taken, 1);
+	region_colour(heap, taken, 1, colour);
 	heap->regions.table[taken].current = true;
 	if (gc_load_relaxed(&heap->phase) == GC_PHASE_MOVING)
 		gc_reattach_region(heap, taken, 1);
-	heap->current[range] = taken;
+	heap->current[colour][range] = taken;
 	return true;
 }
 
@@ -138,18 +155,18 @@ static uint64_t tlab_wanted_bytes(const struct gc_heap *heap, struct gc_mutator 
 }
 
 /* Cut [*start, +*bytes), or what is left, from the current region. `*zero` tells whether it has to be cleared. */
-static bool tlab_cut_locked(struct gc_heap *heap, enum gc_range range, uint64_t need_bytes,
-			    char **start, uint64_t *bytes, bool *zero)
+static bool tlab_cut_locked(struct gc_heap *heap, enum gc_colour colour, enum gc_range range,
+			    uint64_t need_bytes, char **start, uint64_t *bytes, bool *zero)
 {
 	uint64_t region_bytes = heap->regions.region_bytes;
-	uint32_t number = heap->current[range];
+	uint32_t number = heap->current[colour][range];
 	struct gc_region *region;
 
 	if (number == GC_REGION_NONE ||
 	    region_bytes - heap->regions.table[number].allocated_bytes < need_bytes) {
-		if (!current_region_replace_locked(heap, range))
+		if (!current_region_replace_locked(heap, colour, range))
 			return false;
-		number = heap->current[range];
+		number = heap->current[colour][range];
 	}
 	region = &heap->regions.table[number];
 	*bytes = gc_min(gc_max(*bytes, need_bytes), region_bytes - region->allocated_bytes);
@@ -170,7 +187,8 @@ bool gc_tlab_refill(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_s
 
 	gc_tlab_retire(heap, mutator, space);
 	pthread_mutex_lock(&heap->regions.lock);
-	cut = tlab_cut_locked(heap, range, need_bytes, &start, &bytes, &zero);
+	cut = tlab_cut_locked(heap, gc_mutator_colour(mutator), range, need_bytes, &start, &bytes,
+			      &zero);
 	pthread_mutex_unlock(&heap->regions.lock);
 	gc_yield_point();
 	if (!cut)
@@ -227,7 +245,7 @@ void gc_large_clear(struct gc_heap *heap, uint32_t head, uint64_t from, uint64_t
 static void large_blacken(struct gc_heap *heap, const struct gc_type *type, struct gc_haddr object,
 			  uint64_t bytes)
 {
-	if (!gc_heap_allocates_black(heap) || !gc_type_has_slots(type))
+	if (!gc_type_has_slots(type))
 		return;
 	gc_markbits_try_set(&heap->markbits, object);
 	for (uint64_t at = 0; at < bytes; at += heap->view.page_bytes)
@@ -235,19 +253,21 @@ static void large_blacken(struct gc_heap *heap, const struct gc_type *type, stru
 				     GC_PAGE_ANY);
 }
 
-void *gc_large_publish(struct gc_heap *heap, const struct gc_type *type, uint32_t head,
-		       uint64_t header)
+void *gc_large_publish(struct gc_heap *heap, struct gc_mutator *mutator, const struct gc_type *type,
+		       uint32_t head, uint64_t header)
 {
+	enum gc_colour colour = gc_mutator_colour(mutator);
 	struct gc_regions *regions = &heap->regions;
 	struct gc_haddr object = gc_region_start(regions, head);
 	uint64_t bytes = regions->table[head].allocated_bytes;
 
 	pthread_mutex_lock(&regions->lock);
-	region_blacken(heap, head, regions->table[head].run);
+	region_colour(heap, head, regions->table[head].run, colour);
 	regions->table[head].header = header;
 	regions->table[head].current = false;
 	pthread_mutex_unlock(&regions->lock);
 	*(uint64_t *)object.at = header;
-	large_blacken(heap, type, object, bytes);
+	if (colour == GC_BLACK)
+		large_blacken(heap, type, object, bytes);
 	return (void *)object.at;
 }

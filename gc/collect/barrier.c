@@ -1,7 +1,10 @@
 /* gc/collect/barrier.c: the store barrier's slow path, while a cycle marks or plans.
  *
  * [B-1] While marking, the value about to be overwritten is logged before it is overwritten: what
- *       was reachable when marking began stays reachable for the marker (Yuasa 1990).
+ *       was reachable when marking began stays reachable for the marker (Yuasa 1990). Until a
+ *       mutator has given its own snapshot, the value it stores is logged too: it may have it from
+ *       nowhere but its own hands, and hand it to an object that nobody will scan (Dijkstra et al.
+ *       1978). gc/cycle.c argues why both are needed, and until when.
  * [B-2] From the start of marking until the flip, a store of a reference that may move flags the
  *       slot's page. Together with the marker's own flags, at the flip every page with a reference
  *       into a candidate region is flagged.                                                  [I1]
@@ -68,7 +71,8 @@ static void barrier_list_late(struct gc_heap *heap, struct gc_page page)
 /* Flag a page, and list it if the plan has counted the dirty pages already [B-3]. */
 void gc_barrier_flag_page(struct gc_heap *heap, struct gc_page page, uint8_t flags)
 {
-	/* Relaxed: phases change while this thread stands at a safepoint. */
+	/* Relaxed: a thread that sees an older phase has not answered since; nobody relies on the list
+	 * before all have [MO-LATE]. */
 	if (gc_page_add_flags(&heap->pages, page, flags) &&
 	    gc_load_relaxed(&heap->phase) == GC_PHASE_PLANNING)
 		barrier_list_late(heap, page);
@@ -92,6 +96,8 @@ static void barrier_one(struct gc_heap *heap, struct gc_mutator *mutator, void *
 	/* Relaxed: the value is only logged; whoever marks it reaches it as of the snapshot. */
 	if (mutator->pub.barrier & GC_BARRIER_LOG)
 		gc_satb_log(heap, mutator, gc_load_relaxed((gc_word *)slot));
+	if (mutator->pub.barrier & GC_BARRIER_INSERT)
+		gc_satb_log(heap, mutator, value);
 	barrier_flag(heap, slot, value);
 	gc_yield_point();
 }
@@ -102,11 +108,16 @@ void plx_barrier_slow(struct plx_thread *thread, void *slot, const void *value)
 		    (uintptr_t)value);
 }
 
-void plx_handle_set_slow(struct plx_thread *thread, struct plx_handle *handle)
+/* Root pages count as dirty anyway: nothing to flag [RP-2]. */
+void plx_handle_set_slow(struct plx_thread *thread, struct plx_handle *handle, const void *ref)
 {
+	struct gc_heap *heap = (struct gc_heap *)thread->heap;
+
 	if (thread->barrier & GC_BARRIER_LOG)
-		gc_satb_log((struct gc_heap *)thread->heap, (struct gc_mutator *)thread,
+		gc_satb_log(heap, (struct gc_mutator *)thread,
 			    gc_load_relaxed((gc_word *)(void *)handle)); /* relaxed: as above */
+	if (thread->barrier & GC_BARRIER_INSERT)
+		gc_satb_log(heap, (struct gc_mutator *)thread, (uintptr_t)ref);
 }
 
 void plx_store_array(struct plx_thread *thread, void *slots, const void *values, size_t count)
@@ -115,15 +126,18 @@ void plx_store_array(struct plx_thread *thread, void *slots, const void *values,
 	const gc_word *from = values;
 	bool backwards = to > from && to < from + count;
 
-	/* Relaxed: `barrier` changes only while this thread stands at a safepoint. */
-	if (gc_load_relaxed(&thread->barrier))
-		for (size_t i = 0; i < count; i++)
-			barrier_one((struct gc_heap *)thread->heap, (struct gc_mutator *)thread,
-				    &to[i], from[i]);
+	/* Each value is read once: what is flagged and logged is what is stored, whatever other threads
+	 * do to the source meanwhile. */
 	for (size_t i = 0; i < count; i++) {
 		size_t k = backwards ? count - 1 - i : i;
+		/* Relaxed: whoever stored it there published it. */
+		uintptr_t value = gc_load_relaxed(&from[k]);
 
-		gc_store_release(&to[k], gc_load_relaxed(&from[k])); /* [MO-PUBLISH] */
+		/* Relaxed: `barrier` changes only while this thread stands at a safepoint. */
+		if (gc_load_relaxed(&thread->barrier))
+			barrier_one((struct gc_heap *)thread->heap, (struct gc_mutator *)thread,
+				    &to[k], value);
+		gc_store_release(&to[k], value); /* [MO-PUBLISH] */
 	}
 }
 

@@ -13,10 +13,12 @@ bool gc_tlab_refill(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_s
 uint32_t gc_large_take(struct gc_heap *heap, struct gc_mutator *mutator, const struct gc_type *type,
 		       uint64_t bytes);
 void gc_large_clear(struct gc_heap *heap, uint32_t head, uint64_t from, uint64_t to);
-void *gc_large_publish(struct gc_heap *heap, const struct gc_type *type, uint32_t head,
-		       uint64_t header);
+void *gc_large_publish(struct gc_heap *heap, struct gc_mutator *mutator, const struct gc_type *type,
+		       uint32_t head, uint64_t header);
 void gc_tlab_retire(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_space space);
 void gc_tlab_drop_all(struct gc_heap *heap, struct gc_mutator *mutator);
+/* Nobody has a TLAB of this colour: the regions are ordinary ones from now on. */
+void gc_current_close(struct gc_heap *heap, enum gc_colour colour);
 
 /* rootpage.c: any attached thread; takes regions.lock. */
 char *gc_rootpage_alloc(struct gc_heap *heap);
@@ -37,6 +39,7 @@ void gc_mark_root_pages(struct gc_heap *heap);
 struct gc_found *gc_mark_found(struct gc_mark *mark); /* weak objects it met */
 void gc_mark_drain(struct gc_heap *heap);
 bool gc_mark_done(struct gc_heap *heap);
+void gc_mark_discard_logged(struct gc_heap *heap);
 
 /* sweep.c: the cycle. */
 void gc_candidates_choose(struct gc_heap *heap);
@@ -124,13 +127,5 @@ enum gc_degrade {
 	GC_DEGRADE_TARGET,
 };
 void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error);
-
-static inline bool gc_heap_allocates_black(const struct gc_heap *heap)
-{
-	/* Relaxed: phases change while this thread stands at a safepoint. */
-	enum gc_phase phase = gc_load_relaxed(&heap->phase);
-
-	return phase == GC_PHASE_MARKING || phase == GC_PHASE_PLANNING;
-}
 
 #endif

@@ -355,7 +355,18 @@ static void flip_root(struct gc_heap *heap, uintptr_t *slot, void *context)
 static void flip_barrier_off(struct gc_heap *heap, struct gc_mutator *mutator)
 {
 	(void)heap;
-	gc_store_relaxed(&mutator->pub.barrier, 0); /* its thread is stopped */
+	gc_store_relaxed(&mutator->pub.barrier, GC_REGIME_IDLE); /* its thread is stopped */
+}
+
+/* Colours mean nothing after the flip. The region that leaves are allocated in goes on; the one of
+ * objects ends, since its pages may be away. */
+static void flip_close_current_stw(struct gc_heap *heap)
+{
+	uint32_t leaves = heap->current[GC_BLACK][GC_RANGE_LEAVES];
+
+	heap->current[GC_BLACK][GC_RANGE_LEAVES] = GC_REGION_NONE;
+	gc_current_close(heap, GC_BLACK);
+	heap->current[GC_WHITE][GC_RANGE_LEAVES] = leaves;
 }
 
 void gc_flip_stw(struct gc_heap *heap)
@@ -363,16 +374,15 @@ void gc_flip_stw(struct gc_heap *heap)
 	struct gc_cycle *cycle = &heap->cycle;
 
 	heap->world->each_mutator(heap, gc_tlab_drop_all);
-	if (heap->current[GC_RANGE_OBJECTS] != GC_REGION_NONE)
-		heap->regions.table[heap->current[GC_RANGE_OBJECTS]].current = false;
-	heap->current[GC_RANGE_OBJECTS] = GC_REGION_NONE;
+	flip_close_current_stw(heap);
 	gc_verify_at_stw(heap, GC_VERIFY_FLIP);
 	flip_take_pages_stw(heap);
 	heap->world->each_root(heap, flip_root, NULL);
 	if (cycle->mode == GC_FLIP_IN_PAUSE)
 		gc_move_stw(heap);
 	heap->world->each_mutator(heap, flip_barrier_off);
-	gc_store_release(&heap->armed, /* [MO-ARMED] */
+	gc_store_relaxed(&heap->regime, GC_REGIME_IDLE); /* resume orders it */
+	gc_store_release(&heap->armed,			 /* [MO-ARMED] */
 			 cycle->mode != GC_FLIP_IN_PAUSE || cycle->leaves_armed);
 	gc_store_relaxed(&heap->phase, GC_PHASE_MOVING); /* resume orders it */
 }

@@ -1,7 +1,8 @@
 /* gc/collect/mark.c: finding what is live.
  *
  * [M-1] Snapshot at the beginning: everything reachable when marking began is marked, and everything
- *       allocated since is live by its region (black).                                       [I5]
+ *       allocated since is live by its region (black). The mutators' snapshots are of different
+ *       moments; gc/cycle.c [CY-2] [CY-3] says what makes them one.                          [I5]
  * [M-2] An object is scanned by whoever set its mark bit, so it is scanned once.
  * [M-3] While a slot is scanned, the page it lies in is flagged if the slot refers into a candidate
  *       region: this is how the dirty pages come for free.                                   [I1]
@@ -11,7 +12,7 @@
  *       short, and the other workers get some of it.
  *
  * Marking reads through the heap view, which is attached whole. Who runs here: workers, with mutators
- * running; the cycle's thread alone for roots, in a pause, and after an overflow. */
+ * running; the cycle's thread alone for roots, and after an overflow. */
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/markpool.h"
@@ -401,12 +402,28 @@ void gc_mark_drain(struct gc_heap *heap)
 		 gc_references_take_kept(heap) || mark_take_logged(own) || own->count);
 }
 
-/* In a pause, with every mutator's buffer flushed: is marking complete? */
+/* Queue what of one full buffer is not marked yet; false if there is none. */
+static bool mark_take_unmarked(struct gc_mark *mark)
+{
+	struct gc_heap *heap = mark->heap;
+	struct gc_satb_chunk *chunk = mark_take_satb(heap);
+
+	if (!chunk)
+		return false;
+	for (uint32_t i = 0; i < chunk->count; i++)
+		if (!gc_markbits_test(&heap->markbits, (struct gc_haddr){chunk->refs[i]}))
+			mark_word(mark, chunk->refs[i]);
+	mark_return_satb(heap, chunk);
+	return true;
+}
+
+/* After a handshake that flushed every mutator's buffer, begun when nothing was queued: was there
+ * nothing left to mark? See [CY-4] in gc/cycle.c for why that is enough. */
 bool gc_mark_done(struct gc_heap *heap)
 {
 	struct gc_mark *own = mark_own(heap);
 
-	while (mark_take_logged(own))
+	while (mark_take_unmarked(own))
 		continue;
 	if (own->count || gc_load_acquire(&heap->mark_overflowed)) /* [MO-SATB] */
 		return false;
@@ -416,6 +433,17 @@ bool gc_mark_done(struct gc_heap *heap)
 	return true;
 }
 
+/* What was logged since is marked: nothing of it may be left for the next cycle. */
+void gc_mark_discard_logged(struct gc_heap *heap)
+{
+	struct gc_mark *own = mark_own(heap);
+
+	while (mark_take_unmarked(own))
+		continue;
+	GC_CHECK(M_1, own->count == 0);
+	own->count = 0;
+}
+
 /* A root in the embedder's memory. */
 void gc_mark_root(struct gc_heap *heap, uintptr_t *slot, void *context)
 {
@@ -423,8 +451,8 @@ void gc_mark_root(struct gc_heap *heap, uintptr_t *slot, void *context)
 	mark_word(mark_own(heap), *(gc_word *)slot);
 }
 
-/* Concurrently: a root dropped meanwhile was logged, a root added meanwhile was reachable or is
- * black. */
+/* Concurrently, when all mutators have given their snapshots: a root dropped meanwhile was logged, a root
+ * added meanwhile was reachable or is black. */
 void gc_mark_root_pages(struct gc_heap *heap)
 {
 	const struct gc_region_range *range = &heap->regions.ranges[GC_RANGE_OBJECTS];

@@ -74,7 +74,8 @@ static void region_check_kind(struct gc_verify *verify, uint32_t number)
 					      "[VF-8] region %u is a tail without a head", number);
 		break;
 	case GC_REGION_SMALL:
-		if (region->current != (heap->current[range] == number))
+		if (region->current != (heap->current[GC_WHITE][range] == number ||
+					heap->current[GC_BLACK][range] == number))
 			gc_verify_fail_region(verify, number,
 					      "[VF-8] region %u: is it the current one? %d", number,
 					      region->current);

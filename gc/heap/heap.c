@@ -81,7 +81,7 @@ int gc_heap_create(struct gc_heap *heap, enum gc_backing backing, const char **s
 	pthread_mutex_init(&heap->types_lock, NULL);
 	pthread_mutex_init(&heap->satb_lock, NULL);
 	for (int range = 0; range < GC_RANGE_COUNT; range++)
-		heap->current[range] = GC_REGION_NONE;
+		heap->current[GC_WHITE][range] = heap->current[GC_BLACK][range] = GC_REGION_NONE;
 	*step = "allocating side tables";
 	error = gc_regions_create(&heap->regions, &heap->view, heap_region_bytes(&heap->config),
 				  max);

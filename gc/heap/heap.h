@@ -26,9 +26,23 @@ struct gc_resolver;
 
 /* `plx_thread.barrier`: what a reference store has to do besides storing. */
 enum gc_barrier_bit {
-	GC_BARRIER_LOG = 1,  /* marking: log the value that is overwritten */
-	GC_BARRIER_FLAG = 2, /* marking or planning: flag the page of the slot */
+	GC_BARRIER_LOG = 1,    /* marking: log the value that is overwritten */
+	GC_BARRIER_FLAG = 2,   /* marking or planning: flag the page of the slot */
+	GC_BARRIER_INSERT = 4, /* marking is about to begin: log the stored value too */
 };
+
+/* The values that `plx_thread.barrier` takes: what a mutator does about the cycle. Each changes at
+ * its own safepoint, see gc/cycle.c; `heap->regime` is what threads that attach begin with. */
+enum gc_regime {
+	GC_REGIME_IDLE = 0,
+	GC_REGIME_ARMED = GC_BARRIER_LOG | GC_BARRIER_FLAG | GC_BARRIER_INSERT,
+	GC_REGIME_MARKING = GC_BARRIER_LOG | GC_BARRIER_FLAG,
+	GC_REGIME_PLANNING = GC_BARRIER_FLAG,
+};
+
+/* Regions that are allocated into now: white ones are marked like any other; what is in a black one
+ * is live in this cycle, unmarked and unscanned. */
+enum gc_colour { GC_WHITE, GC_BLACK, GC_COLOUR_COUNT };
 
 struct gc_mutator {
 	struct plx_thread pub; /* first: a plx_thread pointer is a gc_mutator pointer */
@@ -54,13 +68,23 @@ typedef void (*gc_root_visit)(struct gc_heap *heap, uintptr_t *slot, void *conte
  * table that moves, which costs more than waking a sleeper: so for the flip they sleep. */
 enum gc_stop { GC_STOP_BRIEF, GC_STOP_FLIP };
 
+/* Done once for a mutator, at a safepoint of its own or while it cannot run. */
+typedef void (*gc_answer)(struct gc_heap *heap, struct gc_mutator *mutator);
+
 /* What the collector needs from the runtime. stop() returns when every mutator stands at a
  * safepoint or is blocked; visits happen only between stop and resume. */
 struct gc_world {
 	void (*stop)(struct gc_heap *heap, enum gc_stop kind);
 	void (*resume)(struct gc_heap *heap);
-	void (*each_mutator)(struct gc_heap *heap,
-			     void (*visit)(struct gc_heap *heap, struct gc_mutator *mutator));
+	/* Has `answer` done for every mutator that is attached now, each at its own safepoint while the
+	 * others run; returns when all have answered. Not while the world is stopped. */
+	void (*handshake)(struct gc_heap *heap, gc_answer answer);
+	/* False if the embedder has registered roots in its own memory. Else whoever registers one
+	 * waits for roots_open(); roots_any() tells whether somebody has. */
+	bool (*roots_close)(struct gc_heap *heap);
+	bool (*roots_any)(struct gc_heap *heap);
+	void (*roots_open)(struct gc_heap *heap);
+	void (*each_mutator)(struct gc_heap *heap, gc_answer visit);
 	void (*each_root)(struct gc_heap *heap, gc_root_visit visit, void *context);
 	/* Pages were taken away (in the pause) or are all back: faults begin or end. */
 	void (*armed)(struct gc_heap *heap, bool armed);
@@ -68,8 +92,8 @@ struct gc_world {
 
 enum gc_phase {
 	GC_PHASE_IDLE,
-	GC_PHASE_MARKING,  /* barriers log and flag; new regions are black */
-	GC_PHASE_PLANNING, /* barriers flag; new regions are black */
+	GC_PHASE_MARKING,  /* from the first barrier that is on until marking is complete */
+	GC_PHASE_PLANNING, /* pages flagged from now on are also listed [B-3] */
 	GC_PHASE_MOVING,   /* flipped: pages come back one by one */
 };
 
@@ -101,6 +125,7 @@ struct gc_cycle {
 	uint64_t start_ns, mark_ns, live_bytes, freed_regions;
 	uint64_t evacuated_bytes, dirty_pages;
 	uint64_t pause_total_ns, pause_max_ns, pause_count;
+	uint64_t handshake_total_ns, handshake_max_ns, handshake_count;
 };
 
 struct gc_late_dirty {
@@ -153,7 +178,8 @@ struct gc_heap {
 	uint32_t cpus;
 
 	/* Under regions.lock. */
-	uint32_t current[GC_RANGE_COUNT]; /* region that TLABs are cut from, or GC_REGION_NONE */
+	/* Regions that TLABs are cut from, or GC_REGION_NONE. */
+	uint32_t current[GC_COLOUR_COUNT][GC_RANGE_COUNT];
 	uint64_t allocated_bytes;
 	uint64_t allocated_at_cycle_start;
 
@@ -162,6 +188,7 @@ struct gc_heap {
 
 	/* Atomic. */
 	enum gc_phase phase;
+	uint32_t regime;	  /* enum gc_regime: of threads that attach now */
 	uint32_t armed;		  /* a range is registered with userfaultfd now */
 	uint32_t fault_turn;	  /* odd while the fault thread resolves [FT-2] */
 	uint32_t mark_overflowed; /* an object was marked but could not be queued */
@@ -197,6 +224,16 @@ void gc_heap_destroy(struct gc_heap *heap);
 
 /* The collector's own memory for this heap that is in use: tables count up to the high water. */
 uint64_t gc_heap_metadata_bytes(struct gc_heap *heap);
+
+/* Does what this mutator allocates now belong to the cycle's survivors? Its own thread asks, or whoever
+ * answers for it. */
+static inline enum gc_colour gc_mutator_colour(const struct gc_mutator *mutator)
+{
+	/* Relaxed: changes only at this mutator's safepoints. */
+	uint32_t regime = gc_load_relaxed(&mutator->pub.barrier);
+
+	return regime == GC_REGIME_MARKING || regime == GC_REGIME_PLANNING ? GC_BLACK : GC_WHITE;
+}
 
 static inline bool gc_heap_contains(const struct gc_heap *heap, uintptr_t word)
 {

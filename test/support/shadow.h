@@ -18,7 +18,12 @@ struct shadow_options {
 	uint64_t seed;
 	uint64_t objects; /* live objects to aim at, over all threads */
 	unsigned threads;
-	bool large;	      /* also allocate objects larger than a region */
+	bool large; /* also allocate objects larger than a region */
+	enum shadow_roots {
+		SHADOW_ROOTS_BY_SEED, /* all sorts if the seed is even */
+		SHADOW_ROOTS_HANDLES, /* nothing in own memory: cycles start without a pause */
+		SHADOW_ROOTS_ALL,     /* also a range and a visitor */
+	} roots;
 	bool tolerate_null;   /* an allocation may fail: skip that step */
 	const char *plan;     /* "minor", "copy", "stw" or NULL: whatever the heap has */
 	const char *delivery; /* "thread", "sigbus" or NULL */

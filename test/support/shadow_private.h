@@ -92,7 +92,8 @@ struct shadow_thread {
 	uint64_t target; /* live objects to aim at */
 	uint64_t live;	 /* found by the last walk */
 
-	struct plx_handle *handles[SHADOW_HANDLES]; /* NULL: not created */
+	/* NULL: not created. Those after SHADOW_HANDLES stand for what is not in own memory. */
+	struct plx_handle *handles[SHADOW_FIXED_ROOTS];
 	struct plx_handle *scoped[SHADOW_SCOPED];
 	size_t scoped_count;
 	struct plx_scope scopes[SHADOW_SCOPES];

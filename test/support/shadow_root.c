@@ -1,5 +1,6 @@
 /* test/support/shadow_root.c: the roots of a thread, of all four sorts, under one numbering: free
- * handles, a registered range, a root visitor, scoped handles.
+ * handles, a registered range, a root visitor, scoped handles. A session may do without those in own
+ * memory: then free handles take their places.
  *
  * Runs on the attached thread that owns them, but for the visitor: a collector thread in a pause. */
 #include "test/support/shadow_private.h"
@@ -16,6 +17,21 @@ static void roots_visit(struct plx_root_visit *visit, void *context)
 
 	for (size_t i = 0; i < SHADOW_VISITED; i++)
 		plx_root_visit(visit, &self->visited[i]);
+}
+
+/* Are there roots in own memory? They give each cycle a pause at its start. */
+static bool roots_are_own(const struct shadow_thread *self)
+{
+	const struct shadow_options *options = self->world->options;
+
+	if (options->roots == SHADOW_ROOTS_BY_SEED)
+		return options->seed % 2 == 0;
+	return options->roots == SHADOW_ROOTS_ALL;
+}
+
+static bool root_is_free_handle(const struct shadow_thread *self, size_t root)
+{
+	return root < SHADOW_HANDLES || (root < SHADOW_FIXED_ROOTS && !roots_are_own(self));
 }
 
 static void must(enum plx_status status, const char *what, const char *why)
@@ -41,6 +57,8 @@ void shadow_roots_open(struct shadow_thread *self)
 	struct plx_error error = {0};
 	enum plx_status status = PLX_ERROR_MEMORY;
 
+	if (!roots_are_own(self))
+		return;
 	for (int tries = shadow_tries(self->world); status != PLX_OK && tries > 0; tries--)
 		status = plx_root_range_add(self->thread, self->range, SHADOW_RANGE, &error);
 	must(status, "range_add", error.message);
@@ -56,11 +74,13 @@ void shadow_roots_close(struct shadow_thread *self)
 		shadow_scope_close(self);
 	for (size_t i = 0; i < SHADOW_FIXED_ROOTS; i++)
 		shadow_root_set(self, i, (struct shadow_pair){NULL, NULL});
-	for (size_t i = 0; i < SHADOW_HANDLES; i++) {
+	for (size_t i = 0; i < SHADOW_FIXED_ROOTS; i++) {
 		if (self->handles[i] != NULL)
 			plx_handle_release(self->thread, self->handles[i]);
 		self->handles[i] = NULL;
 	}
+	if (!roots_are_own(self))
+		return;
 	must(plx_root_range_remove(self->thread, self->range), "range_remove", "");
 	must(plx_root_visitor_remove(self->thread, roots_visit, self), "visitor_remove", "");
 }
@@ -76,12 +96,12 @@ struct shadow_pair shadow_root_get(const struct shadow_thread *self, size_t root
 
 	if (root >= SHADOW_FIXED_ROOTS)
 		pair.object = shadow_load(&self->scoped[root - SHADOW_FIXED_ROOTS]->ref);
+	else if (root_is_free_handle(self, root))
+		pair.object = self->handles[root] ? shadow_load(&self->handles[root]->ref) : NULL;
 	else if (root >= FIRST_VISITED)
 		pair.object = self->visited[root - FIRST_VISITED];
-	else if (root >= FIRST_RANGE)
+	else
 		pair.object = self->range[root - FIRST_RANGE];
-	else if (self->handles[root] != NULL)
-		pair.object = shadow_load(&self->handles[root]->ref);
 	return pair;
 }
 
@@ -106,14 +126,14 @@ void shadow_root_set(struct shadow_thread *self, size_t root, struct shadow_pair
 	self->root_shadows[root] = to.shadow;
 	if (root >= SHADOW_FIXED_ROOTS) {
 		plx_handle_set(self->thread, self->scoped[root - SHADOW_FIXED_ROOTS], to.object);
-	} else if (root >= FIRST_VISITED) {
-		self->visited[root - FIRST_VISITED] = to.object;
-	} else if (root >= FIRST_RANGE) {
-		self->range[root - FIRST_RANGE] = to.object;
-	} else {
+	} else if (root_is_free_handle(self, root)) {
 		free_handle_set(self, root, to.object);
 		if (self->handles[root] == NULL)
 			self->root_shadows[root] = NULL; /* no memory for a root page */
+	} else if (root >= FIRST_VISITED) {
+		self->visited[root - FIRST_VISITED] = to.object;
+	} else {
+		self->range[root - FIRST_RANGE] = to.object;
 	}
 }
 

@@ -1,7 +1,7 @@
 /* test/system/shadow.c: the shadow model as a program: see test/support/shadow.h for what it compares.
  *
  *	shadow [--cycles N] [--threads T] [--seed S] [--objects N] [--plan minor|copy|stw]
- *	       [--delivery thread|sigbus] [--heap BYTES] [--no-large]
+ *	       [--delivery thread|sigbus] [--heap BYTES] [--no-large] [--roots handles|all]
  *
  * GC_* variables apply too; options of the command line win. Tests [I1] and [I5]; with GC_VERIFY=1
  * the collector's own checks of [I2]-[I4] run along in debug builds. */
@@ -15,7 +15,8 @@ static _Noreturn void usage(const char *what)
 {
 	fprintf(stderr,
 		"shadow: %s\nusage: shadow [--cycles N] [--threads 1-64] [--seed S] [--objects N]\n"
-		"  [--plan auto|minor|copy|stw] [--delivery auto|thread|sigbus] [--heap BYTES] [--no-large]\n",
+		"  [--plan auto|minor|copy|stw] [--delivery auto|thread|sigbus] [--heap BYTES] [--no-large]\n"
+		"  [--roots handles|all]\n",
 		what);
 	exit(2);
 }
@@ -57,6 +58,10 @@ static void parse(int argc, char **argv, struct shadow_options *options)
 			options->delivery = value;
 		else if (strcmp(name, "--heap") == 0)
 			options->heap_max = value;
+		else if (strcmp(name, "--roots") == 0 && strcmp(value, "handles") == 0)
+			options->roots = SHADOW_ROOTS_HANDLES;
+		else if (strcmp(name, "--roots") == 0 && strcmp(value, "all") == 0)
+			options->roots = SHADOW_ROOTS_ALL;
 		else
 			usage("unknown option");
 	}
@@ -70,6 +75,7 @@ static void report(const struct shadow_tally *tally, const struct plx_stats *sta
 	       (unsigned long)tally->cycles, (unsigned long)stats->flips,
 	       (unsigned long)stats->flips_zapped, (unsigned long)stats->emergency_cycles,
 	       (unsigned long)stats->degraded);
+	printf("shadow: %lu handshakes\n", (unsigned long)stats->handshakes);
 	printf("shadow: %lu steps, %lu allocations (%lu NULL), %lu attaches, %lu blocks\n",
 	       (unsigned long)tally->steps, (unsigned long)tally->allocations,
 	       (unsigned long)tally->null_allocations, (unsigned long)tally->attaches,

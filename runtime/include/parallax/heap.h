@@ -108,6 +108,8 @@ struct plx_stats {
 	uint64_t returned_bytes;   /* given back to the kernel, ever */
 	uint64_t weak_cleared;	   /* weak references whose referent died */
 	uint64_t soft_limit_bytes; /* what the heap should not use more of (GC_HEAP_POLICY) */
+	uint64_t handshakes;	   /* rounds in which each thread answered at its own safepoint */
+	uint64_t handshake_ns;	   /* sum of their durations; nobody stands still meanwhile */
 };
 
 /* Any thread; takes a short lock. */
@@ -116,8 +118,9 @@ PLX_EXPORT void plx_heap_stats(struct plx_heap *heap, struct plx_stats *stats);
 struct plx_histogram;
 enum plx_distribution {
 	PLX_DISTRIBUTION_PAUSE_NS, /* request of a stop until mutators may run: includes reaching polls */
-	PLX_DISTRIBUTION_FLIP_NS,  /* detach and register alone */
-	PLX_DISTRIBUTION_FAULT_NS, /* from delivery of a fault until its page is attached */
+	PLX_DISTRIBUTION_FLIP_NS,      /* detach and register alone */
+	PLX_DISTRIBUTION_FAULT_NS,     /* from delivery of a fault until its page is attached */
+	PLX_DISTRIBUTION_HANDSHAKE_NS, /* from asking all threads until the last has answered */
 	PLX_DISTRIBUTION_COUNT
 };
 

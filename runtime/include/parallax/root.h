@@ -22,7 +22,8 @@ PLX_BEGIN_DECLS
 
 PLX_EXPORT struct plx_handle *plx_handle_push_slow(struct plx_thread *thread, void *ref);
 PLX_EXPORT void plx_scope_exit(struct plx_thread *thread, const struct plx_scope *scope);
-PLX_EXPORT void plx_handle_set_slow(struct plx_thread *thread, struct plx_handle *handle);
+PLX_EXPORT void plx_handle_set_slow(struct plx_thread *thread, struct plx_handle *handle,
+				    const void *ref);
 
 /* Open a scope; plx_scope_exit drops every scoped handle pushed since. Scopes nest. */
 static inline void plx_scope_enter(struct plx_thread *thread, struct plx_scope *scope)
@@ -47,7 +48,7 @@ static inline struct plx_handle *plx_handle_push(struct plx_thread *thread, void
 static inline void plx_handle_set(struct plx_thread *thread, struct plx_handle *handle, void *ref)
 {
 	if (PLX_UNLIKELY(__atomic_load_n(&thread->barrier, __ATOMIC_RELAXED) != 0))
-		plx_handle_set_slow(thread, handle);
+		plx_handle_set_slow(thread, handle, ref);
 	__atomic_store_n(&handle->ref, ref, __ATOMIC_RELEASE); /* [MO-PUBLISH] */
 }
 
@@ -57,15 +58,18 @@ PLX_EXPORT struct plx_handle *plx_handle_create(struct plx_thread *thread, void 
 PLX_EXPORT void plx_handle_release(struct plx_thread *thread, struct plx_handle *handle);
 
 /* Register `count` reference slots of the VM's own memory (globals, a register file). They are read
- * and updated inside pauses, so keep them few: for thousands of roots use handles. Slots may change
- * at any time by plain stores of attached threads between their safepoints. */
+ * and updated inside pauses, so keep them few: for thousands of roots use handles. As long as there are
+ * any, each cycle starts with a pause. Slots may change at any time by plain stores of attached
+ * threads between their safepoints. Attached threads; adding may wait for a cycle that is just
+ * starting, and is a safepoint then: what the slots hold survives that, other references are
+ * stale. PLX_ERROR_MISUSE for slots that are not aligned, or, on removing, not known. */
 PLX_EXPORT enum plx_status plx_root_range_add(struct plx_thread *thread, void *slots, size_t count,
 					      struct plx_error *error);
 PLX_EXPORT enum plx_status plx_root_range_remove(struct plx_thread *thread, void *slots);
 
 /* A callback that enumerates roots the VM keeps in structures of its own, by handing each slot to
  * plx_root_visit. It runs inside pauses, on a collector thread, with every mutator stopped; it must
- * not allocate from the heap or wait for a mutator. */
+ * not allocate from the heap or wait for a mutator. Adding is a safepoint as above. */
 struct plx_root_visit;
 typedef void (*plx_root_visitor)(struct plx_root_visit *visit, void *context);
 PLX_EXPORT void plx_root_visit(struct plx_root_visit *visit, void *slot);
