@@ -64,6 +64,8 @@ static void run_on_ready(struct work *work)
 		_exit(1);
 	}
 	snapshot_heap(&run->before, work->heap);
+	if (work->foreign != NULL)
+		memset(work->foreign, 0, sizeof(*work->foreign));
 	run->before.cpu_seconds = cpu_seconds();
 	run->before.clock_ns = recorder_clock_ns();
 }
@@ -75,6 +77,10 @@ static void run_on_done(struct work *work)
 	run->after.clock_ns = recorder_clock_ns();
 	run->after.cpu_seconds = cpu_seconds();
 	snapshot_heap(&run->after, work->heap);
+	if (work->foreign != NULL) {
+		summary_fill(&run->result->pause, &work->foreign->pause);
+		run->result->cycles = work->foreign->cycles;
+	}
 	monitor_stop(&run->monitor);
 }
 

@@ -27,6 +27,12 @@
 struct plx_heap;
 struct word_files;
 
+/* What a collector that is not ours tells of itself, where one stands in for malloc (bench/peers). */
+struct work_foreign {
+	struct plx_histogram pause;
+	uint64_t cycles;
+};
+
 /* What all threads of a run share. */
 struct work {
 	const struct options *options;
@@ -35,6 +41,7 @@ struct work {
 	pthread_barrier_t barrier;
 	void *shared;			/* the workload's, made by its prepare */
 	const struct word_files *files; /* index only */
+	struct work_foreign *foreign;	/* set by its mem_attach; else NULL */
 	struct fragment_result fragment;
 	bool more; /* fragment: another round? thread 0 writes it between two barriers */
 	void (*on_ready)(struct work *work); /* thread 0, when all are set up */

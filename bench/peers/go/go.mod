@@ -1,0 +1,3 @@
+module parallax/peer
+
+go 1.19
