@@ -1,7 +1,7 @@
 /* gc/heap/history.h: what happened to regions lately: a small ring, kept in every build, read only when
  * the verifier finds something wrong (gc/collect/verify_report.c) or a debugger looks.
  *
- * [HS-1] An entry is written by whoever holds regions.lock, or by the cycle's thread before mutators can
+ * [RH-1] An entry is written by whoever holds regions.lock, or by the cycle's thread before mutators can
  *        reach the region: entries of one region are in order.
  *
  * Who runs here: whoever takes, frees or chooses a region. */
