@@ -49,6 +49,16 @@ void rt_handshake_answer(struct rt_thread *thread)
 		handshake_do(thread, round);
 }
 
+/* More threads than CPUs: who has answered lets the others come to their safepoints, instead of using its
+ * time up first. A round then takes a turn of all threads, not a time slice of each. */
+void rt_handshake_make_way(struct plx_heap *heap)
+{
+	/* Relaxed: hints. */
+	if (gc_load_relaxed(&heap->handshake.pending) &&
+	    gc_load_relaxed(&heap->attached) > heap->gc.cpus)
+		sched_yield();
+}
+
 bool rt_handshake_is_owed(const struct rt_thread *thread)
 {
 	/* Sequentially consistent: after the state was stored [MO-ROUND]. */

@@ -105,8 +105,10 @@ void plx_poll_slow(struct plx_thread *pub)
 
 	gc_store_seq_cst(&pub->poll, 0); /* [MO-ROUND] [HS-2] before looking */
 	rt_handshake_answer(thread);
-	if (!gc_load_seq_cst(&pub->heap->stopping)) /* [MO-STOP] */
+	if (!gc_load_seq_cst(&pub->heap->stopping)) { /* [MO-STOP] */
+		rt_handshake_make_way(pub->heap);
 		return;
+	}
 	rt_state_leave(thread, RT_STOPPED);
 	rt_state_enter(thread, RT_STOPPED);
 }

@@ -161,6 +161,8 @@ bool rt_patience_is_over(struct rt_patience *patience);
 void rt_handshake(struct gc_heap *gc, gc_answer answer);
 void rt_handshake_answer(struct rt_thread *thread);
 bool rt_handshake_is_owed(const struct rt_thread *thread);
+/* For a thread that has answered at a poll. */
+void rt_handshake_make_way(struct plx_heap *heap);
 
 /* thread.c: the calling OS thread as attached to this heap, or NULL. */
 struct rt_thread *rt_thread_self(const struct plx_heap *heap);

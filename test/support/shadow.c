@@ -179,6 +179,8 @@ static void tally_add(struct shadow_tally *into, const struct shadow_tally *from
 	into->comparisons_early += from->comparisons_early;
 	into->compared_objects += from->compared_objects;
 	into->moved_objects += from->moved_objects;
+	into->nulls += from->nulls;
+	into->overwrites += from->overwrites;
 	into->attaches += from->attaches;
 	into->blocks += from->blocks;
 	into->live_objects += from->live_objects;

@@ -24,6 +24,7 @@ struct shadow_options {
 		SHADOW_ROOTS_HANDLES, /* nothing in own memory: cycles start without a pause */
 		SHADOW_ROOTS_ALL,     /* also a range and a visitor */
 	} roots;
+	bool churn;	      /* mostly overwrite and clear edges; block, detach and attach often */
 	bool tolerate_null;   /* an allocation may fail: skip that step */
 	const char *plan;     /* "minor", "copy", "stw" or NULL: whatever the heap has */
 	const char *delivery; /* "thread", "sigbus" or NULL */
@@ -38,6 +39,8 @@ struct shadow_tally {
 	uint64_t comparisons_early; /* of those, with a cycle still under way */
 	uint64_t compared_objects;
 	uint64_t moved_objects; /* found at another address than by the walk before */
+	uint64_t nulls,
+		overwrites; /* stores of NULL over a reference, of another reference over one */
 	uint64_t attaches;
 	uint64_t blocks;
 	uint64_t cycles;

@@ -182,6 +182,10 @@ void shadow_link(struct shadow_thread *self, struct shadow_pair from, size_t slo
 {
 	void **place = (void **)(from.object + shadow_slot_offset(from.shadow, slot));
 
+	if (from.shadow->edges[slot] != NULL) {
+		self->tally.nulls += to.object == NULL;
+		self->tally.overwrites += to.object != NULL;
+	}
 	from.shadow->edges[slot] = to.shadow;
 	PLX_STORE(self->thread, place, (void *)to.object);
 }

@@ -350,11 +350,51 @@ static void step_rare(struct shadow_thread *self)
 	}
 }
 
+/* A slot that holds a reference, if one is found soon. */
+static void step_overwrite(struct shadow_thread *self)
+{
+	struct shadow_pair from = shadow_random_parent(self);
+	size_t slot = 0;
+
+	if (from.shadow == NULL)
+		return;
+	for (int tries = 8; tries > 0; tries--) {
+		slot = random_below(&self->random, from.shadow->edge_count);
+		if (from.shadow->edges[slot] != NULL)
+			break;
+	}
+	shadow_link(self, from, slot,
+		    random_once_in(&self->random, 2) ? nothing : shadow_random_pair(self));
+}
+
+/* What the barrier has to get right while threads come and go. */
+static void step_churn(struct shadow_thread *self)
+{
+	switch (random_below(&self->random, 16)) {
+	case 0:
+		step_reattach(self);
+		break;
+	case 1:
+		step_block(self);
+		break;
+	case 2:
+		step_bulk_fill(self);
+		break;
+	case 3:
+		step_compare_exchange(self);
+		break;
+	default:
+		step_overwrite(self);
+	}
+}
+
 static void step_any(struct shadow_thread *self)
 {
 	unsigned dice = (unsigned)random_below(&self->random, 1000);
 
-	if (dice < 450)
+	if (self->world->options->churn && random_once_in(&self->random, 2))
+		step_churn(self);
+	else if (dice < 450)
 		step_allocate(self);
 	else if (dice < 600)
 		step_link(self, false);

@@ -2,6 +2,7 @@
  *
  *	shadow [--cycles N] [--threads T] [--seed S] [--objects N] [--plan minor|copy|stw]
  *	       [--delivery thread|sigbus] [--heap BYTES] [--no-large] [--roots handles|all]
+ *	       [--churn]
  *
  * GC_* variables apply too; options of the command line win. Tests [I1] and [I5]; with GC_VERIFY=1
  * the collector's own checks of [I2]-[I4] run along in debug builds. */
@@ -16,7 +17,7 @@ static _Noreturn void usage(const char *what)
 	fprintf(stderr,
 		"shadow: %s\nusage: shadow [--cycles N] [--threads 1-64] [--seed S] [--objects N]\n"
 		"  [--plan auto|minor|copy|stw] [--delivery auto|thread|sigbus] [--heap BYTES] [--no-large]\n"
-		"  [--roots handles|all]\n",
+		"  [--roots handles|all] [--churn]\n",
 		what);
 	exit(2);
 }
@@ -39,6 +40,10 @@ static void parse(int argc, char **argv, struct shadow_options *options)
 
 		if (strcmp(name, "--no-large") == 0) {
 			options->large = false;
+			continue;
+		}
+		if (strcmp(name, "--churn") == 0) {
+			options->churn = true;
 			continue;
 		}
 		if (value == NULL)
@@ -75,7 +80,9 @@ static void report(const struct shadow_tally *tally, const struct plx_stats *sta
 	       (unsigned long)tally->cycles, (unsigned long)stats->flips,
 	       (unsigned long)stats->flips_zapped, (unsigned long)stats->emergency_cycles,
 	       (unsigned long)stats->degraded);
-	printf("shadow: %lu handshakes\n", (unsigned long)stats->handshakes);
+	printf("shadow: %lu handshakes; stores over a reference: %lu, of them %lu of NULL\n",
+	       (unsigned long)stats->handshakes, (unsigned long)(tally->overwrites + tally->nulls),
+	       (unsigned long)tally->nulls);
 	printf("shadow: %lu steps, %lu allocations (%lu NULL), %lu attaches, %lu blocks\n",
 	       (unsigned long)tally->steps, (unsigned long)tally->allocations,
 	       (unsigned long)tally->null_allocations, (unsigned long)tally->attaches,
