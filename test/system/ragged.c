@@ -3,11 +3,14 @@
  *
  * Nothing is evacuated, so objects keep their addresses, mark bits tell afterwards what the cycle found,
  * and there must not be a single pause, but where roots lie in own memory. `early` is the thread that
- * has answered the round in question, `late` the one that has not. */
+ * has answered the round in question, `late` the one that has not.
+ *
+ *	ragged [STORY] */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <parallax/histogram.h>
@@ -488,6 +491,56 @@ static void test_a_root_is_registered_in_the_middle(void)
 	story_end(1);
 }
 
+/* ---- the same as with a slot, for a handle that three threads write ---- */
+
+static void step_set_first_half(struct actor *self)
+{
+	CHECK(self->thread->barrier == GC_REGIME_ARMED);
+	plx_handle_set_slow(self->thread, result, NULL);
+}
+
+static void step_set_second_half(struct actor *self)
+{
+	(void)self;
+	__atomic_store_n(&result->ref, NULL, __ATOMIC_RELEASE);
+}
+
+static void step_set_result(struct actor *self)
+{
+	y = node_make_at_once(self->thread, 12);
+	plx_handle_set(self->thread, result, y);
+}
+
+static void step_keep_result(struct actor *self)
+{
+	struct node *black = node_make(self->thread, 13);
+
+	CHECK(gc_heap_region_bits(&heap->gc, (uintptr_t)black) & GC_REGION_BLACK);
+	black->next = result->ref;
+	CHECK(black->next == y);
+	CHECK(plx_handle_create(self->thread, black));
+}
+
+static void test_what_a_handle_is_given_is_logged_until_the_snapshot(void)
+{
+	story_begin(step_prepare);
+	actor_begin(&third);
+	both_poll(SETTLE);
+	tell(&third, step_poll);
+	both_poll(SNAPSHOT);
+	tell(&third, step_set_first_half);
+	tell(&late, step_set_result);
+	tell(&early, step_poll);
+	tell(&early, step_keep_result);
+	tell(&third, step_set_second_half);
+	CHECK(round_now() == SNAPSHOT);
+	atomic_store(&third.polls, true);
+	cycle_await();
+	check_survived(y, 12);
+	actor_end(&third);
+	story_end(0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -499,10 +552,11 @@ static const struct {
 	{"attach", test_attach_in_the_middle},
 	{"detach", test_detach_in_the_middle},
 	{"block", test_block_in_the_middle},
+	{"handle", test_what_a_handle_is_given_is_logged_until_the_snapshot},
 	{"register", test_a_root_is_registered_in_the_middle},
 };
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const size_t offsets[] = {offsetof(struct node, next)};
 	struct plx_heap_config config;
@@ -514,6 +568,8 @@ int main(void)
 	CHECK(plx_heap_create(&config, &heap, &error) == PLX_OK);
 	layout = plx_layout_fixed(heap, sizeof(struct node), offsets, 1, NULL);
 	for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
+		if (argc > 1 && strcmp(argv[1], stories[i].name) != 0)
+			continue;
 		printf("ragged: %s\n", stories[i].name);
 		fflush(stdout);
 		stories[i].run();

@@ -19,7 +19,7 @@
 #include "test/support/random.h"
 
 #define THREADS 8
-#define ROUNDS 3000
+#define ROUNDS 400
 
 #define CHECK(condition)                                                                \
 	do {                                                                            \
@@ -89,19 +89,24 @@ static void work(struct plx_thread *thread, struct random *random)
 	*busy_of(thread) = 0;
 }
 
+/* Sometimes until the round under way, or the next, has returned: if that one waited for this thread, it
+ * never would. [HS-3] */
 static void block(struct plx_thread *thread, struct random *random)
 {
+	uint32_t before = gc_load_relaxed(&completed); /* an older one is sooner over */
+	bool long_enough = random_once_in(random, 2);
+
 	plx_block_enter(thread);
-	if (random_once_in(random, 4))
-		usleep((useconds_t)random_below(random, 200));
+	while (long_enough && gc_load_relaxed(&completed) == before && !gc_load_relaxed(&stop))
+		usleep(10);
 	plx_block_exit(thread);
 }
 
-/* Odd ones do nothing but poll: what a poll loses nobody makes up for. */
+/* Some do nothing but poll: what a poll loses nobody makes up for. */
 static void *mutator_main(void *argument)
 {
 	struct random random = {random_mix((uintptr_t)argument)};
-	uint64_t choices = (uintptr_t)argument % 2 ? 1 : 8;
+	uint64_t choices = (uintptr_t)argument % 4 == 1 ? 1 : 8;
 	struct plx_thread *thread = attach();
 
 	while (!gc_load_relaxed(&stop)) { /* late is one more turn */
@@ -169,6 +174,37 @@ static void test_blocked_threads_are_answered_for(void **state)
 	pthread_join(id, NULL);
 }
 
+/* Blocks in the moment after it looked for a round and before it says so. */
+static void *slow_blocker_main(void *argument)
+{
+	struct rt_thread *thread = rt_thread_of(attach());
+	uint32_t *ready = argument, before = gc_load_acquire(&completed);
+
+	gc_store_release(ready, 1);
+	while (!rt_handshake_is_owed(thread))
+		usleep(10);
+	usleep(20000); /* the collector sleeps by now */
+	rt_state_leave(thread, RT_BLOCKED);
+	while (gc_load_acquire(&completed) == before)
+		usleep(10);
+	rt_state_enter(thread, RT_BLOCKED);
+	plx_thread_detach(&thread->gc.pub);
+	return NULL;
+}
+
+static void test_a_thread_that_blocks_wakes_the_collector(void **state)
+{
+	uint32_t ready = 0;
+	pthread_t id;
+
+	(void)state;
+	assert_int_equal(pthread_create(&id, NULL, slow_blocker_main, &ready), 0);
+	while (!gc_load_acquire(&ready))
+		usleep(10);
+	round_run(gc_load_relaxed(&completed) + 1);
+	pthread_join(id, NULL);
+}
+
 static void test_nobody_is_attached(void **state)
 {
 	uint32_t next = gc_load_relaxed(&completed) + 1;
@@ -204,6 +240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_blocked_threads_are_answered_for),
+		cmocka_unit_test(test_a_thread_that_blocks_wakes_the_collector),
 		cmocka_unit_test(test_nobody_is_attached),
 	};
 
