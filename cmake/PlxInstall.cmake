@@ -8,6 +8,10 @@ install(TARGETS parallax parallax_static EXPORT ParallaxTargets
         LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 
+# gdb looks for NAME-gdb.py beside the library NAME.
+install(FILES "${PROJECT_SOURCE_DIR}/runtime/gdb/parallax-gdb.py"
+        DESTINATION "${CMAKE_INSTALL_LIBDIR}" RENAME "libparallax.so.${PROJECT_VERSION}-gdb.py")
+
 set(plx_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/Parallax")
 install(EXPORT ParallaxTargets NAMESPACE Parallax:: DESTINATION "${plx_package_dir}")
 configure_package_config_file(

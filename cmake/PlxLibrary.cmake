@@ -28,6 +28,9 @@ set_target_properties(parallax PROPERTIES VERSION "${PROJECT_VERSION}"
 set_target_properties(parallax_static PROPERTIES EXPORT_NAME parallax_static)
 # Never unloaded: thread-specific destructors, fork handlers and a signal handler point into it.
 target_link_options(parallax PRIVATE -Wl,-z,nodelete)
+target_link_options(parallax PRIVATE
+                    "-Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/parallax.map")
+set_target_properties(parallax PROPERTIES LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/parallax.map")
 target_link_libraries(parallax PRIVATE Threads::Threads PkgConfig::LIBUNWIND m)
 # Plain names, not targets: they are written into the installed package as they stand.
 target_link_libraries(parallax_static PUBLIC Threads::Threads ${LIBUNWIND_LINK_LIBRARIES} m)
