@@ -315,7 +315,8 @@ static bool run_prepare(struct run *run)
 			return run_fail(run, RESULT_FAILED, "no input");
 		run->work.files = &run->files;
 	}
-	if (run->result->delivery != RUN_NO_DELIVERY) {
+	/* Seconds of faults, for figures that nobody will see otherwise. */
+	if (run->result->delivery != RUN_NO_DELIVERY && (!options->quiet || options->json_path)) {
 		run->result->has_bare = true;
 		bare_measure(&run->result->bare);
 	}
