@@ -63,12 +63,11 @@
  * settling one was machine-checked by Gammie, Hosking and Engelhardt (PLDI 2015).
  *
  * Who runs here: the runtime's collector thread, one cycle at a time; answers also on mutators. */
-#include <stdio.h>
-
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/reference.h"
 #include "gc/collect/resolver.h"
+#include "gc/collect/telemetry.h"
 
 const char gc_cause_pacing[] = "pacing";
 
@@ -77,32 +76,26 @@ static void cycle_pause_begin(struct gc_heap *heap, enum gc_stop kind)
 	if (heap->stopped)
 		return;
 	heap->pause_started_ns = gc_clock_ns();
+	GC_INSTANT(heap->cycle_events, pause_begin, gc_stop_name(kind), 0, 0, 0);
 	heap->world->stop(heap, kind);
 	heap->stopped = true;
+	heap->pause_kind = kind;
+	heap->pause_stopped_ns = gc_clock_ns();
 }
 
 static void cycle_pause_end(struct gc_heap *heap)
 {
-	struct gc_cycle *cycle = &heap->cycle;
-	uint64_t pause_ns;
-
-	if (cycle->stop_the_world)
+	if (heap->cycle.stop_the_world)
 		return; /* one long pause: cycle_run ends it */
 	heap->world->resume(heap);
 	heap->stopped = false;
-	pause_ns = gc_clock_ns() - heap->pause_started_ns;
-	plx_histogram_record_shared(&heap->distributions[PLX_DISTRIBUTION_PAUSE_NS], pause_ns);
-	gc_add_relaxed(&heap->stats.pause_ns, pause_ns); /* a statistic */
-	cycle->pause_count++;
-	cycle->pause_total_ns += pause_ns;
-	cycle->pause_max_ns = gc_max(cycle->pause_max_ns, pause_ns);
+	gc_telemetry_pause(heap);
 }
 
 /* Everybody attached, and everybody who attaches from now on, gets this regime. [CY-1] */
 static void cycle_handshake(struct gc_heap *heap, enum gc_regime regime, gc_answer answer)
 {
-	struct gc_cycle *cycle = &heap->cycle;
-	uint64_t start_ns = gc_clock_ns(), took_ns;
+	uint64_t start_ns = gc_clock_ns();
 
 	/* Relaxed: read under threads_lock by who attaches. Before the round begins either value will
 	 * do, since it answers; afterwards the lock orders it. */
@@ -112,13 +105,7 @@ static void cycle_handshake(struct gc_heap *heap, enum gc_regime regime, gc_answ
 		return;
 	}
 	heap->world->handshake(heap, answer);
-	took_ns = gc_clock_ns() - start_ns;
-	plx_histogram_record_shared(&heap->distributions[PLX_DISTRIBUTION_HANDSHAKE_NS], took_ns);
-	gc_add_relaxed(&heap->stats.handshakes, 1); /* statistics */
-	gc_add_relaxed(&heap->stats.handshake_ns, took_ns);
-	cycle->handshake_count++;
-	cycle->handshake_total_ns += took_ns;
-	cycle->handshake_max_ns = gc_max(cycle->handshake_max_ns, took_ns);
+	gc_telemetry_handshake(heap, start_ns);
 }
 
 /* --- answers: by the mutator at its safepoint, or for it while it cannot run ------------------- */
@@ -227,6 +214,7 @@ static void cycle_end_without_flip(struct gc_heap *heap)
 	cycle_handshake(heap, GC_REGIME_IDLE, answer_quiet);
 	gc_current_close(heap, GC_BLACK);
 	gc_verify_at(heap, GC_VERIFY_AFTER);
+	GC_PHASE_END(heap, settle, 0, 0, 0, 0);
 }
 
 static void cycle_flip(struct gc_heap *heap)
@@ -236,9 +224,13 @@ static void cycle_flip(struct gc_heap *heap)
 	gc_flip_stw(heap);
 	heap->world->armed(heap, gc_load_acquire(&heap->armed)); /* [MO-ARMED] */
 	cycle_pause_end(heap);
+	GC_PHASE_END(heap, flip, gc_flip_mode_name(heap->cycle.mode), heap->cycle.dirty_pages, 0,
+		     0);
 	gc_move_concurrently(heap);
+	GC_PHASE_END(heap, move, 0, 0, 0, 0);
 	gc_finish(heap);
 	heap->world->armed(heap, false);
+	GC_PHASE_END(heap, finish, 0, 0, 0, 0);
 }
 
 static void cycle_record(struct gc_heap *heap)
@@ -260,30 +252,6 @@ static void cycle_record(struct gc_heap *heap)
 	gc_add_relaxed(&stats->cycles, 1);
 }
 
-static void cycle_log(const struct gc_heap *heap)
-{
-	static const char *const modes[] = {"detach", "zap", "in pause"};
-	const struct gc_cycle *cycle = &heap->cycle;
-
-	if (!heap->config.log)
-		return;
-	fprintf(stderr,
-		"parallax: cycle %lu (%s): %.1f ms, marked in %.1f ms; live %.1f MiB, %lu regions freed; "
-		"moved %u regions, %.1f MiB into %u (%s), %lu dirty pages; %lu pauses, %.0f us in all, "
-		"longest %.0f us; %lu handshakes, longest %.0f us; next at %.1f MiB of %.1f\n",
-		gc_load_relaxed(&heap->stats.cycles), cycle->cause,
-		(double)(gc_clock_ns() - cycle->start_ns) / 1e6, (double)cycle->mark_ns / 1e6,
-		(double)cycle->live_bytes / 1048576.0, cycle->freed_regions, cycle->evacuated_count,
-		(double)cycle->evacuated_bytes / 1048576.0, cycle->target_count,
-		cycle->evacuated_count ? modes[cycle->mode] : "no flip", cycle->dirty_pages,
-		cycle->pause_count, (double)cycle->pause_total_ns / 1e3,
-		(double)cycle->pause_max_ns / 1e3, cycle->handshake_count,
-		(double)cycle->handshake_max_ns / 1e3,
-		(double)gc_load_relaxed(&heap->trigger_regions) * heap->regions.region_bytes /
-			1048576.0,
-		(double)heap->config.heap_max_bytes / 1048576.0);
-}
-
 static void cycle_begin(struct gc_heap *heap, const char *cause, bool stop_the_world)
 {
 	struct gc_cycle *cycle = &heap->cycle;
@@ -298,6 +266,7 @@ static void cycle_begin(struct gc_heap *heap, const char *cause, bool stop_the_w
 	/* Relaxed: a label, see history.h; written by this thread. */
 	gc_store_relaxed(&heap->regions.history->cycle,
 			 (uint32_t)gc_load_relaxed(&heap->stats.cycles));
+	gc_telemetry_cycle_begin(heap);
 	if (stop_the_world)
 		cycle_pause_begin(heap, GC_STOP_FLIP);
 }
@@ -312,23 +281,33 @@ static void cycle_end(struct gc_heap *heap)
 	gc_regions_end_reserve(&heap->regions);
 	gc_pace_after_cycle(heap);
 	cycle_record(heap);
-	cycle_log(heap);
+	GC_PHASE_END(heap, close, 0, 0, 0, 0);
+	gc_telemetry_cycle_end(heap);
 }
 
 void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world)
 {
+	const struct gc_cycle *cycle = &heap->cycle;
+
 	cycle_begin(heap, cause, stop_the_world);
 	gc_candidates_choose(heap);
 	gc_mark_prepare(heap);
 	gc_verify_at(heap, GC_VERIFY_BEFORE);
+	GC_PHASE_END(heap, prepare, 0, 0, 0, 0);
 	cycle_start(heap);
+	GC_PHASE_END(heap, start, 0, 0, 0, 0);
 	cycle_mark(heap);
+	GC_PHASE_END(heap, mark, 0, 0, 0, 0);
 	gc_references_clear(heap);
 	gc_verify_at(heap, GC_VERIFY_MARK);
+	GC_PHASE_END(heap, references, 0, 0, 0, 0);
 	gc_sweep(heap);
+	GC_PHASE_END(heap, sweep, cycle->live_bytes, cycle->freed_regions, 0, 0);
 	gc_plan(heap);
 	gc_pace_moving(heap);
-	if (heap->cycle.evacuated_count == 0)
+	GC_PHASE_END(heap, plan, cycle->evacuated_count, cycle->evacuated_bytes,
+		     cycle->target_count, 0);
+	if (cycle->evacuated_count == 0)
 		cycle_end_without_flip(heap);
 	else
 		cycle_flip(heap);

@@ -66,10 +66,10 @@ static void *allocate_try(struct plx_heap *heap, struct rt_thread *thread,
 }
 
 /* Wait for what the running cycle frees; if none runs, or `whole` is set, for one that starts now. */
-static bool allocate_stall(struct plx_heap *heap, struct rt_thread *thread, bool whole,
-			   bool emergency)
+static bool allocate_stall(struct plx_heap *heap, struct rt_thread *thread, uint64_t bytes,
+			   bool whole, bool emergency)
 {
-	uint64_t start_ns = gc_clock_ns();
+	uint64_t start_ns = gc_clock_ns(), stall_ns;
 	bool collected = true;
 
 	gc_add_relaxed(&heap->gc.stalled, 1); /* a hint for the plan */
@@ -79,9 +79,11 @@ static bool allocate_stall(struct plx_heap *heap, struct rt_thread *thread, bool
 	else
 		collected = false;
 	plx_block_exit(&thread->gc.pub);
-	gc_sub_relaxed(&heap->gc.stalled, 1);	   /* as above */
+	gc_sub_relaxed(&heap->gc.stalled, 1); /* as above */
+	stall_ns = gc_clock_ns() - start_ns;
 	gc_add_relaxed(&heap->gc.stats.stalls, 1); /* statistics */
-	gc_add_relaxed(&heap->gc.stats.stall_ns, gc_clock_ns() - start_ns);
+	gc_add_relaxed(&heap->gc.stats.stall_ns, stall_ns);
+	GC_SPAN(thread->gc.events, stall, start_ns, stall_ns, bytes, emergency, 0, 0);
 	return collected;
 }
 
@@ -89,7 +91,7 @@ static bool allocate_stall(struct plx_heap *heap, struct rt_thread *thread, bool
 static void allocate_pace(struct plx_heap *heap, struct rt_thread *thread)
 {
 	uint32_t gate;
-	uint64_t wait_ns = gc_pace_wait_ns(&heap->gc, &gate), start_ns;
+	uint64_t wait_ns = gc_pace_wait_ns(&heap->gc, &gate), start_ns, paced_ns;
 
 	if (wait_ns == 0)
 		return;
@@ -97,8 +99,10 @@ static void allocate_pace(struct plx_heap *heap, struct rt_thread *thread)
 	plx_block_enter(&thread->gc.pub);
 	gc_pace_wait(&heap->gc, gate, wait_ns);
 	plx_block_exit(&thread->gc.pub);
+	paced_ns = gc_clock_ns() - start_ns;
 	gc_add_relaxed(&heap->gc.stats.paced, 1); /* statistics */
-	gc_add_relaxed(&heap->gc.stats.paced_ns, gc_clock_ns() - start_ns);
+	gc_add_relaxed(&heap->gc.stats.paced_ns, paced_ns);
+	GC_SPAN(thread->gc.events, paced, start_ns, paced_ns, wait_ns, 0, 0, 0);
 }
 
 /* Did the last cycle leave room for this request, had nobody else come first? */
@@ -140,6 +144,6 @@ void *plx_alloc_slow(struct plx_thread *pub, const struct plx_layout *layout, ui
 			return object;
 		if (attempt > 2 && (attempt > ALLOCATE_TRIES || !allocate_has_room(heap, bytes)))
 			return allocate_give_up(heap, pub, bytes);
-		attempt += allocate_stall(heap, thread, waits > 0, attempt >= 2);
+		attempt += allocate_stall(heap, thread, bytes, waits > 0, attempt >= 2);
 	}
 }

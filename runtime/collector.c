@@ -98,6 +98,29 @@ static struct timespec idle_deadline(uint64_t ms)
 	return at;
 }
 
+static uint64_t collector_returned_bytes(struct gc_regions *regions)
+{
+	uint64_t bytes;
+
+	pthread_mutex_lock(&regions->lock);
+	bytes = regions->returned_bytes;
+	pthread_mutex_unlock(&regions->lock);
+	return bytes;
+}
+
+static void collector_return_memory(struct plx_heap *heap, uint32_t target_regions)
+{
+	struct gc_regions *regions = &heap->gc.regions;
+	uint64_t before = collector_returned_bytes(regions), returned;
+
+	gc_regions_trim(regions, target_regions);
+	returned = collector_returned_bytes(regions) - before;
+	if (returned == 0)
+		return;
+	GC_INSTANT(heap->gc.cycle_events, returned, returned, 0, 0, 0);
+	rt_log_returned(heap, returned);
+}
+
 /* Give memory back if it has been idle. True when nothing is left to be given back later. */
 static bool collector_trim(struct plx_heap *heap, uint64_t *allocated_bytes)
 {
@@ -105,7 +128,7 @@ static bool collector_trim(struct plx_heap *heap, uint64_t *allocated_bytes)
 	bool allocating = now_bytes != *allocated_bytes && heap->gc.config.resident_idle_ms;
 
 	*allocated_bytes = now_bytes;
-	gc_regions_trim(&heap->gc.regions, idle_target_regions(heap, allocating));
+	collector_return_memory(heap, idle_target_regions(heap, allocating));
 	return !allocating;
 }
 
@@ -140,6 +163,7 @@ static void *collector_main(void *argument)
 	struct plx_heap *heap = argument;
 	struct rt_collector *collector = &heap->collector;
 
+	gc_event_ring_adopt(heap->gc.cycle_events);
 	pthread_mutex_lock(&collector->lock);
 	for (;;) {
 		const char *cause;
@@ -155,10 +179,14 @@ static void *collector_main(void *argument)
 		collector->emergency = false;
 		pthread_mutex_unlock(&collector->lock);
 		gc_cycle_run(&heap->gc, cause, emergency);
+		rt_telemetry_cycle(heap);
 		pthread_mutex_lock(&collector->lock);
 		collector->finished = collector->started;
 		gc_store_relaxed(&collector->requested, 0); /* under the lock */
 		pthread_cond_broadcast(&collector->done);
+		pthread_mutex_unlock(&collector->lock);
+		rt_trace_write(heap);
+		pthread_mutex_lock(&collector->lock);
 	}
 	pthread_mutex_unlock(&collector->lock);
 	return NULL;
@@ -184,6 +212,7 @@ int rt_collector_start(struct plx_heap *heap)
 	pthread_cond_init(&collector->wake, &attributes);
 	pthread_cond_init(&collector->done, &attributes);
 	pthread_condattr_destroy(&attributes);
+	heap->gc.cycle_events = gc_event_ring_take(&heap->gc.events, "collector", 0);
 	heap->gc.mark_pool = gc_mark_pool_create();
 	if (!heap->gc.mark_pool || !gc_references_create(&heap->gc) ||
 	    gc_workers_create(&heap->gc, collector_workers(heap)) < 0)

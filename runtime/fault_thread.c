@@ -23,11 +23,14 @@ static bool fault_drain(struct plx_heap *heap, char *scratch)
 	bool any = false;
 
 	while (gc_uffd_next_fault(&heap->gc.uffd, &address) == 1) {
-		uint64_t start_ns = gc_clock_ns();
+		uint64_t start_ns = gc_clock_ns(), fault_ns;
 
 		gc_fault_serve_fault(&heap->gc, (struct gc_haddr){address}, scratch);
+		fault_ns = gc_clock_ns() - start_ns;
 		plx_histogram_record_shared(&heap->gc.distributions[PLX_DISTRIBUTION_FAULT_NS],
-					    gc_clock_ns() - start_ns);
+					    fault_ns);
+		GC_SPAN(heap->fault_thread.events, fault, start_ns, fault_ns,
+			gc_heap_page(&heap->gc, (struct gc_haddr){address}).n, 0, 0, 0);
 		gc_add_relaxed(&heap->gc.stats.faults, 1); /* a statistic */
 		any = true;
 	}
@@ -63,6 +66,7 @@ static void *fault_main(void *argument)
 	uint64_t count;
 
 	GC_REQUIRE(scratch, "no memory for the fault thread's page");
+	gc_event_ring_adopt(self->events);
 	while (!gc_load_acquire(&self->quit)) { /* [MO-QUIT] */
 		fault_spin(heap, scratch);
 		gc_sys->poll(fds, 2, -1); /* any result: look at both */
@@ -100,6 +104,7 @@ int rt_fault_thread_start(struct plx_heap *heap)
 	self->wake_fd = gc_sys->eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (self->wake_fd < 0)
 		return self->wake_fd;
+	self->events = gc_event_ring_take(&heap->gc.events, "fault thread", 0);
 	error = gc_sys->thread_create(&self->thread, fault_main, heap);
 	self->running = error >= 0;
 	if (error < 0)

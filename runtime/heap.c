@@ -68,12 +68,14 @@ static void heap_init_runtime(struct plx_heap *heap)
 	pthread_mutex_init(&heap->threads_lock, NULL);
 	rt_roots_init(heap);
 	rt_handles_init(heap);
+	rt_telemetry_init(heap);
 	heap->gc.world = &rt_world;
 	gc_pace_init(&heap->gc);
 }
 
 static void heap_destroy_runtime(struct plx_heap *heap)
 {
+	rt_telemetry_destroy(heap);
 	rt_handles_destroy(heap);
 	rt_roots_destroy(heap);
 	pthread_mutex_destroy(&heap->threads_lock);
@@ -112,6 +114,15 @@ static int heap_start(struct plx_heap *heap, const char **step)
 	return error;
 }
 
+/* What is left when no thread of the collector runs any more. */
+static void heap_free(struct plx_heap *heap)
+{
+	rt_trace_close(heap);
+	heap_destroy_runtime(heap);
+	gc_heap_destroy(&heap->gc);
+	gc_meta_free(heap, sizeof(*heap));
+}
+
 enum plx_status plx_heap_create(const struct plx_heap_config *config, struct plx_heap **into,
 				struct plx_error *error)
 {
@@ -137,12 +148,13 @@ enum plx_status plx_heap_create(const struct plx_heap_config *config, struct plx
 		return heap_fail(error, step, code);
 	}
 	heap_init_runtime(heap);
-	code = heap_start(heap, &step);
-	if (code < 0) {
-		heap_destroy_runtime(heap);
-		gc_heap_destroy(&heap->gc);
-		gc_meta_free(heap, sizeof(*heap));
-		return heap_fail(error, step, code);
+	status = rt_trace_open(heap, error);
+	code = status == PLX_OK ? heap_start(heap, &step) : 0;
+	if (status == PLX_OK && code < 0)
+		status = heap_fail(error, step, code);
+	if (status != PLX_OK) {
+		heap_free(heap);
+		return status;
 	}
 	*into = heap;
 	return PLX_OK;
@@ -160,9 +172,7 @@ enum plx_status plx_heap_destroy(struct plx_heap *heap)
 	rt_collector_stop(heap);
 	heap_stop_delivery(heap);
 	heap_close_uffd(heap);
-	heap_destroy_runtime(heap);
-	gc_heap_destroy(&heap->gc);
-	gc_meta_free(heap, sizeof(*heap));
+	heap_free(heap);
 	return PLX_OK;
 }
 

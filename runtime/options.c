@@ -17,14 +17,14 @@ enum option_type {
 	OPTION_TRISTATE,
 	OPTION_ENUM,
 	OPTION_SET,
-	OPTION_PATH,
+	OPTION_STRING,
 };
 
 struct option {
 	const char *name;
 	enum option_type type;
-	size_t offset;		  /* of the field; all are 64 bits wide */
-	uint64_t standard;	  /* the default */
+	size_t offset;		  /* of the field; all but strings are 64 bits wide */
+	uint64_t standard;	  /* the default; of a STRING: not used, it is empty */
 	uint64_t lowest, highest; /* of a TRISTATE: not used, 0 or 1 is what can be set */
 	const char *unit;
 };
@@ -42,9 +42,16 @@ static const struct option options[] = {PLX_OPTION_TABLE(OPTION_ROW)};
 
 #define OPTION_COUNT_OF (sizeof(options) / sizeof(*options))
 
-#define OPTION_WIDTH(field, ...)                                             \
-	_Static_assert(sizeof(((struct plx_heap_config *)NULL)->field) == 8, \
-		       "every option field is 64 bits wide");
+#define OPTION_BYTES_OF(field) sizeof(((struct plx_heap_config *)NULL)->field)
+#define OPTION_WIDTH_BYTES 8
+#define OPTION_WIDTH_COUNT 8
+#define OPTION_WIDTH_TRISTATE 8
+#define OPTION_WIDTH_ENUM 8
+#define OPTION_WIDTH_SET 8
+#define OPTION_WIDTH_STRING PLX_STRING_BYTES
+#define OPTION_WIDTH(field, name, type, ...)                          \
+	_Static_assert(OPTION_BYTES_OF(field) == OPTION_WIDTH_##type, \
+		       "every option field is 64 bits wide, or a string");
 PLX_OPTION_TABLE(OPTION_WIDTH)
 
 #define KIB (UINT64_C(1) << 10)
@@ -84,10 +91,24 @@ static void option_put(struct plx_heap_config *config, const struct option *opti
 	memcpy((char *)config + option->offset, &value, sizeof(value));
 }
 
+/* The whole field, so that equal configurations are equal byte by byte. */
+static void option_put_string(struct plx_heap_config *config, const struct option *option,
+			      const char *value)
+{
+	char *field = (char *)config + option->offset;
+
+	memset(field, 0, PLX_STRING_BYTES);
+	memcpy(field, value, strnlen(value, PLX_STRING_BYTES - 1));
+}
+
 void plx_config_init(struct plx_heap_config *config)
 {
-	for (size_t i = 0; i < OPTION_COUNT_OF; i++)
-		option_put(config, &options[i], options[i].standard);
+	for (size_t i = 0; i < OPTION_COUNT_OF; i++) {
+		if (options[i].type == OPTION_STRING)
+			option_put_string(config, &options[i], "");
+		else
+			option_put(config, &options[i], options[i].standard);
+	}
 }
 
 /* Decimal digits into *value; the first character behind them, or NULL if there are none or too
@@ -172,13 +193,7 @@ static bool option_parse_set(const struct option *option, const char *text, uint
 	}
 }
 
-/* The environment and string constants stay; whoever builds a string keeps it. */
-static bool option_parse_path(const char *text, uint64_t *value)
-{
-	*value = (uintptr_t)text;
-	return *text != '\0';
-}
-
+/* A string's value is its length. */
 static bool option_parse(const struct option *option, const char *text, uint64_t *value)
 {
 	int rule = option_rule(option);
@@ -188,8 +203,6 @@ static bool option_parse(const struct option *option, const char *text, uint64_t
 		return option_parse_word(text, strlen(text), option->unit, value);
 	case OPTION_SET:
 		return option_parse_set(option, text, value);
-	case OPTION_PATH:
-		return option_parse_path(text, value);
 	case OPTION_TRISTATE:
 		return option_parse_count(text, value) && *value <= 1;
 	case OPTION_BYTES:
@@ -199,6 +212,9 @@ static bool option_parse(const struct option *option, const char *text, uint64_t
 	case OPTION_COUNT:
 		if (!option_parse_count(text, value))
 			return false;
+		break;
+	case OPTION_STRING:
+		*value = strlen(text);
 		break;
 	}
 	return *value >= option->lowest && *value <= option->highest &&
@@ -230,7 +246,6 @@ static void option_write_accepted(const struct option *option, char *text, size_
 	switch (option->type) {
 	case OPTION_ENUM:
 	case OPTION_TRISTATE:
-	case OPTION_PATH:
 		snprintf(text, size, "%s", option->unit);
 		break;
 	case OPTION_SET:
@@ -245,6 +260,10 @@ static void option_write_accepted(const struct option *option, char *text, size_
 	case OPTION_COUNT:
 		snprintf(text, size, "%llu to %llu (%s)", (unsigned long long)option->lowest,
 			 (unsigned long long)option->highest, option->unit);
+		break;
+	case OPTION_STRING:
+		snprintf(text, size, "a %s of at most %llu bytes", option->unit,
+			 (unsigned long long)option->highest);
 		break;
 	}
 }
@@ -344,7 +363,10 @@ static enum plx_status config_set(struct plx_heap_config *config, const char *na
 		return option_refuse_name(name, length, error);
 	if (!option_parse(option, value, &number))
 		return option_refuse_value(option, value, error);
-	option_put(config, option, number);
+	if (option->type == OPTION_STRING)
+		option_put_string(config, option, value);
+	else
+		option_put(config, option, number);
 	return PLX_OK;
 }
 
@@ -378,7 +400,7 @@ enum plx_status plx_config_from_environment(struct plx_heap_config *config, stru
 #define HELP_DEFAULT_TRISTATE(standard) "Default: unset."
 #define HELP_DEFAULT_ENUM(standard) "Default: the first."
 #define HELP_DEFAULT_SET(standard) "Any of these and a number, separated by commas. Default: none."
-#define HELP_DEFAULT_PATH(standard) "Default: unset."
+#define HELP_DEFAULT_STRING(standard) "Default: unset."
 #define HELP_ROW(field, name, type, standard, lowest, highest, unit, help) \
 	"  " #name "=" unit "\n      " help " " HELP_DEFAULT_##type(standard) "\n"
 

@@ -69,6 +69,14 @@ static void signal_check_unarmed(const struct plx_heap *heap, const void *addres
 		address);
 }
 
+/* The ring of the thread that faulted, if the heap is traced [EV-2]. */
+static struct gc_event_ring *signal_events(const struct plx_heap *heap)
+{
+	const struct rt_thread *thread = heap->gc.events.level ? rt_thread_self(heap) : NULL;
+
+	return thread ? thread->gc.events : NULL;
+}
+
 static void signal_handle(int number, siginfo_t *info, void *context)
 {
 	uintptr_t address = (uintptr_t)info->si_addr;
@@ -76,13 +84,16 @@ static void signal_handle(int number, siginfo_t *info, void *context)
 	int saved_errno = errno;
 
 	if (heap) {
-		uint64_t start_ns = gc_clock_ns();
+		uint64_t start_ns = gc_clock_ns(), fault_ns;
 
 		signal_check_unarmed(heap, info->si_addr);
 		gc_fault_resolve_fault(&heap->gc, (struct gc_haddr){address},
 				       alloca(heap->gc.view.page_bytes));
+		fault_ns = gc_clock_ns() - start_ns;
 		plx_histogram_record_shared(&heap->gc.distributions[PLX_DISTRIBUTION_FAULT_NS],
-					    gc_clock_ns() - start_ns);
+					    fault_ns);
+		GC_SPAN(signal_events(heap), fault, start_ns, fault_ns,
+			gc_heap_page(&heap->gc, (struct gc_haddr){address}).n, 0, 0, 0);
 		gc_add_relaxed(&heap->gc.stats.faults, 1); /* a statistic */
 	} else {
 		signal_chain(number, info, context);

@@ -60,6 +60,16 @@ static void thread_unlink_locked(struct plx_heap *heap, struct rt_thread *thread
 	gc_sub_relaxed(&heap->attached, 1); /* as above */
 }
 
+/* A ring for its events, if the heap is traced. */
+static void thread_trace(struct plx_heap *heap, struct rt_thread *thread)
+{
+	struct gc_events *events = &heap->gc.events;
+
+	thread->gc.events = gc_event_ring_take(events, "mutator", 0);
+	thread->gc.fine_events = events->level > 1 ? thread->gc.events : NULL;
+	GC_INSTANT(thread->gc.events, attach, 0, 0, 0, 0);
+}
+
 enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **into,
 				  struct plx_error *error)
 {
@@ -80,6 +90,7 @@ enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **int
 		return rt_error(error, PLX_ERROR_SYSTEM,
 				"sigaltstack failed; the thread needs a stack for SIGBUS");
 	}
+	thread_trace(heap, thread);
 	pthread_mutex_lock(&heap->threads_lock);
 	thread_link_locked(heap, thread);
 	pthread_mutex_unlock(&heap->threads_lock);
@@ -106,6 +117,8 @@ void plx_thread_detach(struct plx_thread *pub)
 	thread_unlink_locked(heap, thread);
 	pthread_mutex_unlock(&heap->threads_lock);
 	thread_forget_own(thread);
+	GC_INSTANT(thread->gc.events, detach, 0, 0, 0, 0);
+	gc_event_ring_give_back(&heap->gc.events, thread->gc.events);
 	rt_signal_stack_remove(thread);
 	gc_meta_free(thread->handle_pages,
 		     thread->handle_page_capacity * sizeof(*thread->handle_pages));

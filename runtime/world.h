@@ -21,6 +21,7 @@
 #ifndef RUNTIME_WORLD_H
 #define RUNTIME_WORLD_H
 
+#include <parallax/cycle.h>
 #include <parallax/parallax.h>
 #include <pthread.h>
 
@@ -97,6 +98,7 @@ struct rt_collector {
 struct rt_fault_thread {
 	pthread_t thread;
 	int wake_fd; /* eventfd */
+	struct gc_event_ring *events;
 	bool running;
 	uint32_t quit; /* atomic */
 };
@@ -110,6 +112,15 @@ struct rt_handshake {
 /* How long to wait for threads before saying so [TH-4]. */
 struct rt_patience {
 	uint64_t start_ns, wait_ns, due_ns;
+};
+
+struct rt_telemetry {
+	/* The collector thread: statistics when the last cycle ended. */
+	uint64_t allocated_bytes, stalls, stall_ns, paced, paced_ns, faults;
+	/* Under lock, a leaf. */
+	pthread_mutex_t lock;
+	uint64_t ended; /* cycles */
+	struct plx_cycle_summary recent[PLX_CYCLES_KEPT];
 };
 
 struct plx_heap {
@@ -129,6 +140,8 @@ struct plx_heap {
 	struct rt_handles handles;
 	struct rt_collector collector;
 	struct rt_fault_thread fault_thread;
+	struct rt_telemetry telemetry;
+	struct rt_trace *trace; /* the collector thread's; NULL: none */
 	/* Set once, before threads attach. */
 	plx_oom_handler oom_handler;
 	void *oom_context;
@@ -202,6 +215,20 @@ void rt_signal_stack_remove(struct rt_thread *thread);
 
 /* backtrace.c */
 void rt_backtrace_install(void);
+
+/* trace.c */
+enum plx_status rt_trace_open(struct plx_heap *heap, struct plx_error *error);
+void rt_trace_close(struct plx_heap *heap);
+void rt_trace_write(struct plx_heap *heap);
+
+/* telemetry.c: the first on the collector thread, when a cycle has ended. */
+void rt_telemetry_cycle(struct plx_heap *heap);
+void rt_telemetry_init(struct plx_heap *heap);
+void rt_telemetry_destroy(struct plx_heap *heap);
+
+/* log.c: the collector thread. */
+void rt_log_cycle(const struct plx_heap *heap, const struct plx_cycle_summary *summary);
+void rt_log_returned(const struct plx_heap *heap, uint64_t bytes);
 
 /* choose.c: plan, delivery and sizes of a heap that is about to be made. */
 enum plx_status rt_choose(struct plx_heap *heap, struct plx_error *error);

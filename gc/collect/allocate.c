@@ -198,6 +198,7 @@ bool gc_tlab_refill(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_s
 	mutator->pub.tlab[space] = (struct plx_tlab){start, start + bytes};
 	mutator->black_from[space] = start;
 	mutator->allocated_bytes += bytes;
+	GC_INSTANT(mutator->fine_events, refill, bytes, space, 0, 0);
 	return true;
 }
 

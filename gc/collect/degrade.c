@@ -24,7 +24,8 @@ void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error)
 {
 	uint32_t bit = 1u << what;
 
-	gc_add_relaxed(&heap->stats.degraded, 1);	    /* a statistic */
+	gc_add_relaxed(&heap->stats.degraded, 1); /* a statistic */
+	GC_INSTANT_SHARED(&heap->events, degrade, degrade_texts[what], -error, 0, 0);
 	if (gc_or_relaxed(&heap->degrade_notes, bit) & bit) /* relaxed: only who prints */
 		return;
 	fprintf(stderr, "parallax: %s (%s)\n", degrade_texts[what], strerror(-error));

@@ -9,8 +9,9 @@
  * mutators that fault race them for units, page by page. */
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
-#include "gc/collect/workers.h"
 #include "gc/collect/resolver.h"
+#include "gc/collect/telemetry.h"
+#include "gc/collect/workers.h"
 
 /* Extents that move back in one call: mutators cannot fault pages in meanwhile, and each extent costs
  * an interruption of every CPU that runs the process (some 13 us). A whole, aligned gigabyte that is
@@ -186,9 +187,12 @@ static void move_build_units(struct gc_heap *heap, bool in_pause)
 {
 	struct move_job update = {.count = move_extent_count(heap), .in_pause = in_pause};
 	struct move_job targets = {.count = heap->cycle.target_count};
+	uint64_t from_ns = gc_clock_ns();
 
 	gc_workers_run(heap, move_update_work, &update);
+	GC_PART_END(heap, update, from_ns);
 	gc_workers_run(heap, move_target_work, &targets);
+	GC_PART_END(heap, copy, from_ns);
 }
 
 /* Extents that held targets or sources, in both ranges. */
@@ -248,16 +252,21 @@ static void move_attach_targets(struct gc_heap *heap)
 
 void gc_move_concurrently(struct gc_heap *heap)
 {
+	uint64_t from_ns = gc_clock_ns();
+
 	if (heap->cycle.mode == GC_FLIP_DETACH)
 		move_clean_extents(heap);
+	GC_PART_END(heap, reattach, from_ns);
 	if (heap->cycle.mode != GC_FLIP_IN_PAUSE)
 		move_build_units(heap, false);
+	from_ns = gc_clock_ns();
 	if (heap->cycle.mode == GC_FLIP_ZAP)
 		move_attach_zapped(heap);
 	if (!heap->resolver->may_zap) /* [C-2] */
 		return;
 	move_attach_targets(heap);
 	move_remaining_extents(heap);
+	GC_PART_END(heap, bring_back, from_ns);
 }
 
 /* The same units, inside the pause; what was armed before it is attached by gc_move_concurrently. */

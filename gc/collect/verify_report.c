@@ -99,7 +99,7 @@ static void report_dump(struct gc_heap *heap, const char *text)
 {
 	const char *path = heap->config.verify_dump;
 
-	if (!path) {
+	if (!path[0]) {
 		fprintf(stderr, "parallax:   (GC_VERIFY_DUMP=FILE would have kept the heap)\n");
 		return;
 	}

@@ -27,12 +27,22 @@ struct gc_workers {
 	struct gc_worker worker[];
 };
 
+/* [WK-2] Task and context are stable while anybody runs. */
+static void worker_run(struct gc_worker *self, uint64_t round, gc_worker_task task, void *context)
+{
+	uint64_t start_ns = gc_clock_ns();
+
+	task(self, context);
+	GC_SPAN(self->events, work, start_ns, gc_clock_ns() - start_ns, round, 0, 0, 0);
+}
+
 static void *worker_main(void *argument)
 {
 	struct gc_worker *self = argument;
 	struct gc_workers *workers = self->heap->workers;
 	uint64_t seen = 0;
 
+	gc_event_ring_adopt(self->events);
 	pthread_mutex_lock(&workers->lock);
 	for (;;) {
 		while (workers->round == seen && !workers->quit)
@@ -41,7 +51,7 @@ static void *worker_main(void *argument)
 			break;
 		seen = workers->round;
 		pthread_mutex_unlock(&workers->lock);
-		workers->task(self, workers->context); /* [WK-2] stable while anybody runs */
+		worker_run(self, seen, workers->task, workers->context);
 		pthread_mutex_lock(&workers->lock);
 		if (--workers->running == 0)
 			pthread_cond_signal(&workers->done);
@@ -63,7 +73,7 @@ void gc_workers_run(struct gc_heap *heap, gc_worker_task task, void *context)
 		pthread_cond_broadcast(&workers->wake);
 		pthread_mutex_unlock(&workers->lock);
 	}
-	task(&workers->worker[0], context);
+	worker_run(&workers->worker[0], workers->round, task, context);
 	pthread_mutex_lock(&workers->lock);
 	while (workers->running)
 		pthread_cond_wait(&workers->done, &workers->lock);
@@ -77,6 +87,8 @@ static bool worker_init(struct gc_heap *heap, uint32_t index)
 	*worker = (struct gc_worker){.heap = heap, .index = index};
 	worker->mark = gc_mark_create(heap);
 	worker->scratch = gc_meta_alloc(heap->view.page_bytes);
+	worker->events = index ? gc_event_ring_take(&heap->events, "worker", index)
+			       : heap->cycle_events;
 	return worker->mark && worker->scratch;
 }
 

@@ -17,6 +17,7 @@ struct gc_worker {
 	pthread_t thread;
 	struct gc_mark *mark;
 	char *scratch; /* a page to build in */
+	struct gc_event_ring *events;
 };
 
 typedef void (*gc_worker_task)(struct gc_worker *worker, void *context);

@@ -9,6 +9,7 @@
 #include <parallax/histogram.h>
 #include <parallax/thread.h>
 
+#include "gc/base/event.h"
 #include "gc/heap/extent.h"
 #include "gc/heap/forward.h"
 #include "gc/heap/markbits.h"
@@ -52,6 +53,8 @@ struct gc_mutator {
 	char *black_from[PLX_SPACE_COUNT]; /* objects of the TLAB from here on have no mark bit yet */
 	uint32_t tlab_step;		   /* how large the next TLAB is, see allocate.c */
 	uint64_t allocated_bytes;	   /* handed to this thread as TLABs and large objects */
+	/* Immutable after attach: its events, and those of level 2; NULL: not recorded. */
+	struct gc_event_ring *events, *fine_events;
 };
 
 /* A full SATB buffer on its way to the marker. */
@@ -126,6 +129,9 @@ struct gc_cycle {
 	uint64_t evacuated_bytes, dirty_pages;
 	uint64_t pause_total_ns, pause_max_ns, pause_count;
 	uint64_t handshake_total_ns, handshake_max_ns, handshake_count;
+	uint64_t number, end_ns, used_before_bytes;
+	uint64_t phase_started_ns;
+	uint64_t phase_ns[GC_EVENT_COUNT]; /* of phases: how long they took, repetitions added up */
 };
 
 struct gc_late_dirty {
@@ -161,6 +167,8 @@ struct gc_size {
 struct gc_heap {
 	/* Immutable after creation. */
 	struct plx_heap_config config;
+	struct gc_events events;
+	struct gc_event_ring *cycle_events; /* of the cycle's thread; NULL: not recorded */
 	struct gc_view view;
 	struct gc_regions regions;
 	struct gc_markbits markbits;
@@ -208,9 +216,10 @@ struct gc_heap {
 	struct gc_size size;
 	struct gc_workers *workers;
 	struct gc_mark_pool *mark_pool;
-	uint64_t pause_started_ns;
+	uint64_t pause_started_ns, pause_stopped_ns;
 	uint64_t previous_start_ns;
 	bool stopped;
+	enum gc_stop pause_kind;
 
 	/* Relaxed atomics: statistics. */
 	struct plx_stats stats;

@@ -64,8 +64,8 @@ static void print_row(const struct row *row)
 			printf("%llu", (unsigned long long)row->highest);
 		if (is_count && strchr(row->unit, '|') == NULL)
 			printf(" (%s)", row->unit);
-	} else if (strcmp(row->type, "PATH") == 0) {
-		printf("a file's name");
+	} else if (strcmp(row->type, "STRING") == 0) {
+		printf("%s, at most %llu bytes", row->unit, (unsigned long long)row->highest);
 	} else {
 		print_words(row->unit);
 		if (strcmp(row->type, "SET") == 0)
@@ -76,7 +76,7 @@ static void print_row(const struct row *row)
 		print_bytes(row->standard);
 	else if (is_count)
 		printf("%llu", (unsigned long long)row->standard);
-	else if (strcmp(row->type, "TRISTATE") == 0 || strcmp(row->type, "PATH") == 0)
+	else if (strcmp(row->type, "TRISTATE") == 0 || strcmp(row->type, "STRING") == 0)
 		printf("unset");
 	else if (strcmp(row->type, "SET") == 0)
 		printf("none");

@@ -41,7 +41,13 @@ static void defaults_are_the_table(void **state)
 	(void)state;
 	memset(&config, 0xEE, sizeof(config));
 	plx_config_init(&config);
-#define CHECK(field, name, type, standard, ...) assert_true(config.field == (standard));
+#define CHECK_BYTES(field, standard) assert_true(config.field == (standard));
+#define CHECK_COUNT CHECK_BYTES
+#define CHECK_TRISTATE CHECK_BYTES
+#define CHECK_ENUM CHECK_BYTES
+#define CHECK_SET CHECK_BYTES
+#define CHECK_STRING(field, standard) assert_string_equal(config.field, "");
+#define CHECK(field, name, type, standard, ...) CHECK_##type(field, standard)
 	PLX_OPTION_TABLE(CHECK)
 #undef CHECK
 }
@@ -123,13 +129,6 @@ static void sets(void **state)
 	refuse("GC_VERIFY", "1x", "any of");
 }
 
-static void paths(void **state)
-{
-	(void)state;
-	assert_string_equal(accept("GC_VERIFY_DUMP", "a/b").verify_dump, "a/b");
-	refuse("GC_VERIFY_DUMP", "", "empty");
-}
-
 static void tristates(void **state)
 {
 	struct plx_heap_config config;
@@ -142,6 +141,29 @@ static void tristates(void **state)
 	refuse("GC_USE_UFFD_MINOR", "2", "0|1");
 	refuse("GC_USE_UFFD_MINOR", "-1", "0|1");
 	refuse("GC_USE_UFFD_MINOR", "", "empty");
+}
+
+static void strings(void **state)
+{
+	char longest[PLX_STRING_BYTES + 1], value[] = "a b=c%p.json";
+	struct plx_heap_config config = accept("GC_TRACE", value), other;
+
+	(void)state;
+	memset(value, 'x', sizeof(value) - 1);
+	assert_string_equal(config.trace, "a b=c%p.json"); /* a copy */
+	assert_string_equal(accept("GC_VERIFY_DUMP", "a/b").verify_dump, "a/b");
+	other = config;
+	assert_int_equal(plx_config_set(&other, "GC_TRACE", "much longer than before", NULL),
+			 PLX_OK);
+	assert_int_equal(plx_config_set(&other, "GC_TRACE", "a b=c%p.json", NULL), PLX_OK);
+	assert_memory_equal(&config, &other, sizeof(config));
+	memset(longest, 'y', sizeof(longest));
+	longest[PLX_STRING_BYTES - 1] = '\0';
+	assert_string_equal(accept("GC_TRACE", longest).trace, longest);
+	longest[PLX_STRING_BYTES - 1] = 'y';
+	longest[PLX_STRING_BYTES] = '\0';
+	refuse("GC_TRACE", longest, "a file of at most 511 bytes");
+	refuse("GC_TRACE", "", "empty");
 }
 
 static void unknown_names(void **state)
@@ -220,8 +242,8 @@ int main(void)
 		cmocka_unit_test(counts),
 		cmocka_unit_test(words),
 		cmocka_unit_test(sets),
-		cmocka_unit_test(paths),
 		cmocka_unit_test(tristates),
+		cmocka_unit_test(strings),
 		cmocka_unit_test(unknown_names),
 		cmocka_unit_test(the_environment),
 		cmocka_unit_test(help_names_everything),

@@ -66,7 +66,8 @@ static void make_heap(const char *verify)
 	plx_config_set(&config, "GC_HEAP_MAX", "16M", NULL);
 	plx_config_set(&config, "GC_EVACUATE", "all", NULL);
 	plx_config_set(&config, "GC_VERIFY", verify, NULL);
-	config.verify_dump = getenv("TEST_VERIFY_DUMP");
+	if (getenv("TEST_VERIFY_DUMP"))
+		plx_config_set(&config, "GC_VERIFY_DUMP", getenv("TEST_VERIFY_DUMP"), NULL);
 	if (plx_heap_create(&config, &heap, NULL) != PLX_OK ||
 	    plx_thread_attach(heap, &thread, NULL) != PLX_OK)
 		_exit(3);

@@ -13,7 +13,7 @@ struct plx_thread;
 #define PLX_CONFIG_FIELD_TRISTATE(field) int64_t field;
 #define PLX_CONFIG_FIELD_ENUM(field) uint64_t field;
 #define PLX_CONFIG_FIELD_SET(field) uint64_t field;
-#define PLX_CONFIG_FIELD_PATH(field) const char *field;
+#define PLX_CONFIG_FIELD_STRING(field) char field[PLX_STRING_BYTES];
 #define PLX_CONFIG_FIELD(field, name, type, ...) PLX_CONFIG_FIELD_##type(field)
 
 /* Every option of the library, one field each; see parallax/option_table.h for their meaning. */
@@ -29,8 +29,8 @@ PLX_BEGIN_DECLS
 /* Fill `config` with the defaults. Any thread; never blocks. */
 PLX_EXPORT void plx_config_init(struct plx_heap_config *config);
 
-/* Set one option by its environment name, e.g. ("GC_HEAP_MAX", "512M"). Any thread; never blocks.
- * PLX_ERROR_OPTION, with the accepted values in `error`, leaves `config` as it was. */
+/* Set one option by its environment name, e.g. ("GC_HEAP_MAX", "512M"). Any thread; never blocks. The
+ * value is copied. PLX_ERROR_OPTION, with the accepted values in `error`, leaves `config` as it was. */
 PLX_EXPORT enum plx_status plx_config_set(struct plx_heap_config *config, const char *name,
 					  const char *value, struct plx_error *error);
 
@@ -110,6 +110,7 @@ struct plx_stats {
 	uint64_t soft_limit_bytes; /* what the heap should not use more of (GC_HEAP_POLICY) */
 	uint64_t handshakes;	   /* rounds in which each thread answered at its own safepoint */
 	uint64_t handshake_ns;	   /* sum of their durations; nobody stands still meanwhile */
+	uint64_t trace_lost; /* events that were overwritten before GC_TRACE could write them */
 };
 
 /* Any thread; takes a short lock. */

@@ -3,13 +3,16 @@
  * X(field, NAME, type, default, lowest, highest, unit, help)
  *
  * From it come the fields of `struct plx_heap_config`, the environment parser, the `--help` text
- * and docs/options.md. Types: BYTES (suffixes K M G T), COUNT, TRISTATE (unset -1, 0, 1), and ENUM,
+ * and docs/options.md. Types: BYTES (suffixes K M G T), COUNT, TRISTATE (unset -1, 0, 1); ENUM,
  * whose words stand in `unit` separated by '|', the first being number 0; SET, any of such words and a
- * number up to `highest`, separated by commas: bit 32 + i is word i, the low half the number; PATH, a
- * file's name, NULL if unset, which has to stay valid as long as the heap. A zero that means "choose for
- * me" says so in its help. */
+ * number up to `highest`, separated by commas: bit 32 + i is word i, the low half the number; STRING,
+ * empty unless it is set: the field is an array that holds a copy of the text, so that nothing has to
+ * outlive anything; what is set has one to `highest` bytes. A zero that means "choose for me" says so
+ * in its help. */
 #ifndef PARALLAX_OPTION_TABLE_H
 #define PARALLAX_OPTION_TABLE_H
+
+#define PLX_STRING_BYTES 512 /* of a STRING field, its NUL included */
 
 /* clang-format off */
 #define PLX_OPTION_TABLE(X) \
@@ -57,10 +60,14 @@
 	  "Non-zero: yield the CPU at random places, from this seed (torture).") \
 	X(verify, GC_VERIFY, SET, 0, 0, UINT32_MAX, "before|mark|flip|after", \
 	  "Stop the world and check the whole heap (slow) before marking, after it, in the flip's pause, and when all pages are back; a number N: at every Nth cycle, at all these places if none is named.") \
-	X(verify_dump, GC_VERIFY_DUMP, PATH, 0, 0, 0, "FILE", \
+	X(verify_dump, GC_VERIFY_DUMP, STRING, 0, 1, PLX_STRING_BYTES - 1, "file", \
 	  "Where GC_VERIFY leaves the heap when it has found something, for plx_info --dump.") \
 	X(log, GC_LOG, COUNT, 0, 0, 2, "level", \
-	  "1: a line per cycle on standard error; 2: decisions too.")
+	  "1: a line per cycle on standard error; 2: decisions too.") \
+	X(trace, GC_TRACE, STRING, 0, 1, PLX_STRING_BYTES - 1, "file", \
+	  "Write a trace of cycles, pauses, faults and waits, for Perfetto or chrome://tracing, to this file. %p is replaced by the process's number; a second heap of the process writes to file.2 (docs/telemetry.md).") \
+	X(trace_level, GC_TRACE_LEVEL, COUNT, 1, 1, 2, "level", \
+	  "What is traced: 1 all but 2: every refill of an allocation buffer too.")
 /* clang-format on */
 
 #endif
