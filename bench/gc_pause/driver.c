@@ -16,8 +16,9 @@
 #include "bench/gc_pause/files.h"
 #include "bench/gc_pause/report.h"
 #include "bench/gc_pause/result.h"
+#include "bench/gc_pause/sweep.h"
 
-#define MOST_RUNS (RUN_WORKLOADS * RUN_PLANS * 2)
+#define MOST_RUNS (RUN_WORKLOADS * RUN_PLANS * 2 + 2 * SWEEP_MOST_POINTS)
 #define MOST_ARGUMENTS 40
 #define ARGUMENT_BYTES 40
 
@@ -74,6 +75,8 @@ static void arguments_fill(struct arguments *arguments, const struct options *op
 		argument_count(arguments, "--operations", options->operations);
 	argument_count(arguments, "--seed", options->seed);
 	argument_count(arguments, "--depth", options->depth);
+	argument_count(arguments, "--handles", options->handles);
+	argument_count(arguments, "--range-slots", options->range_slots);
 	argument_text(arguments, "--dir", options->directory);
 	argument_count(arguments, "--result-fd", (uint64_t)result_fd);
 	if (options->quiet)
@@ -189,6 +192,54 @@ static void driver_workload(struct driver *driver, enum run_workload workload)
 	}
 }
 
+/* A point of the sweep: the plan that is best here, and beside it the copy plan where that tells most. */
+static void driver_point(struct driver *driver, const struct sweep_point *point)
+{
+	static const enum run_plan plans[] = {RUN_MINOR, RUN_COPY};
+
+	for (unsigned i = 0; i < (point->beside_copy ? 2 : 1); i++) {
+		struct result *result = &driver->results[driver->count];
+		struct options options = sweep_options(driver->options, point);
+
+		if ((driver->options->plans & 1u << plans[i]) == 0)
+			continue;
+		driver->count++;
+		memset(result, 0, sizeof(*result));
+		result->workload = RUN_CACHE;
+		result->plan = plans[i];
+		result->delivery = (driver->options->deliveries & 1u << RUN_SIGBUS) != 0
+					   ? RUN_SIGBUS
+					   : RUN_THREAD;
+		result->threads = options.threads;
+		result->heap_bytes = options.heap_bytes;
+		driver_one(&options, result);
+		result->axis = point->axis;
+		result->axis_value = point->value;
+		result->seed = options.seed;
+		if (!driver->options->quiet)
+			sweep_report_line(sweep_out(driver->options), result);
+	}
+}
+
+/* A heap that proves too small for what is alive in it is a finding, not a failure. */
+static int driver_sweep(struct driver *driver)
+{
+	struct sweep_point points[SWEEP_MOST_POINTS];
+	size_t count = sweep_points(driver->options, points);
+	bool well = true;
+
+	if (!driver->options->quiet)
+		sweep_report_head(sweep_out(driver->options));
+	for (size_t i = 0; i < count; i++)
+		driver_point(driver, &points[i]);
+	for (size_t i = 0; i < driver->count; i++)
+		well &= driver->results[i].status != RESULT_WRONG;
+	if (driver->options->json_path != NULL)
+		well &= report_json(driver->options->json_path, driver->results, driver->count,
+				    NULL);
+	return well && driver->count > 0 ? 0 : 1;
+}
+
 /* Let the environment narrow the set of runs. False after a message. */
 static bool driver_environment(struct options *options, bool *minor_demanded)
 {
@@ -291,7 +342,7 @@ static bool driver_input_exists(const struct options *options)
 {
 	struct word_files files;
 
-	if ((options->workloads & 1u << RUN_INDEX) == 0)
+	if ((options->workloads & 1u << RUN_INDEX) == 0 || options->sweep)
 		return true;
 	if (!word_files_list(&files, options->directory, 1))
 		return false;
@@ -317,6 +368,12 @@ int driver_run(struct options *options)
 	if (driver == NULL)
 		return 1;
 	driver->options = options;
+	if (options->sweep) {
+		int status = driver_sweep(driver);
+
+		free(driver);
+		return status;
+	}
 	for (unsigned i = 0; i < RUN_WORKLOADS; i++)
 		if ((options->workloads & 1u << order[i]) != 0)
 			driver_workload(driver, order[i]);

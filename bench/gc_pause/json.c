@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bench/gc_pause/report.h"
+#include "bench/gc_pause/sweep.h"
 
 static void json_string(FILE *out, const char *text)
 {
@@ -75,6 +76,13 @@ static void json_identity(FILE *out, const struct result *result)
 	json_text(out, "seed", text);
 	json_count(out, "heap_bytes", result->heap_bytes);
 	json_count(out, "live_bytes", result->live_bytes);
+	json_count(out, "handles", result->handles);
+	json_count(out, "range_slots", result->range_slots);
+	json_real(out, "update_ratio", result->update_ratio);
+	if (result->axis != SWEEP_NONE) {
+		json_text(out, "sweep", sweep_axis_name(result->axis));
+		json_real(out, "sweep_value", result->axis_value);
+	}
 	json_real(out, "seconds", result->seconds);
 	json_count(out, "cycles", result->cycles);
 	snprintf(text, sizeof(text), "%016llx", (unsigned long long)result->checksum);

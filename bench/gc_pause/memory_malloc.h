@@ -200,6 +200,13 @@ static inline mem_handle mem_root(struct mem *mem, void *ref)
 	return handle;
 }
 
+static inline void mem_root_range(struct mem *mem, void **slots, uint64_t count)
+{
+	(void)mem;
+	(void)slots;
+	(void)count;
+}
+
 static inline void mem_collect(struct mem *mem)
 {
 	(void)mem;

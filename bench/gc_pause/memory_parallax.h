@@ -173,6 +173,15 @@ static inline mem_handle mem_root(struct mem *mem, void *ref)
 }
 
 /* Collect, or give back what can be given back. */
+/* `slots` of plain memory become roots for good. */
+static inline void mem_root_range(struct mem *mem, void **slots, uint64_t count)
+{
+	struct plx_error error;
+
+	if (plx_root_range_add(mem->thread, slots, count, &error) != PLX_OK)
+		mem_die(error.message);
+}
+
 static inline void mem_collect(struct mem *mem)
 {
 	plx_collect(mem->thread);

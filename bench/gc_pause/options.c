@@ -46,6 +46,10 @@ enum option_code {
 	OPTION_DELIVERY,
 	OPTION_SEED,
 	OPTION_DEPTH,
+	OPTION_HANDLES,
+	OPTION_RANGE_SLOTS,
+	OPTION_SWEEP,
+	OPTION_QUICK,
 	OPTION_DIRECTORY,
 	OPTION_JSON,
 	OPTION_QUIET,
@@ -66,6 +70,10 @@ static const struct option long_options[] = {
 	{"delivery", required_argument, NULL, OPTION_DELIVERY},
 	{"seed", required_argument, NULL, OPTION_SEED},
 	{"depth", required_argument, NULL, OPTION_DEPTH},
+	{"handles", required_argument, NULL, OPTION_HANDLES},
+	{"range-slots", required_argument, NULL, OPTION_RANGE_SLOTS},
+	{"sweep", no_argument, NULL, OPTION_SWEEP},
+	{"quick", no_argument, NULL, OPTION_QUICK},
 	{"dir", required_argument, NULL, OPTION_DIRECTORY},
 	{"json", required_argument, NULL, OPTION_JSON},
 	{"quiet", no_argument, NULL, OPTION_QUIET},
@@ -92,6 +100,10 @@ void options_print_help(void)
 	       "  --operations N    fixed work, over all threads, in place of --seconds: checksums must agree\n"
 	       "  --seed N          of all chance (default 1)\n"
 	       "  --depth N         deepest tree of trees and gcbench (default 16)\n"
+	       "  --handles N       more roots: handles, each to an object of its own (default 0)\n"
+	       "  --range-slots N   more roots: slots of a root range, which pauses have to read (default 0)\n"
+	       "  --sweep           cache over heap size, threads, handles, root slots, live share, update ratio\n"
+	       "  --quick           with --sweep: few points, short runs\n"
 	       "  --dir DIR         what index reads (default /usr/include)\n"
 	       "  --bare            only measure bare fault loops\n"
 	       "  --json FILE       write all figures; - is standard output\n"
@@ -232,6 +244,16 @@ static bool parse_one(struct options *options, int code, const char *name, const
 		return parse_count(name, text, 0, UINT64_MAX, false, &options->seed);
 	case OPTION_DEPTH:
 		return parse_narrow(name, text, 4, 24, &options->depth);
+	case OPTION_HANDLES:
+		return parse_count(name, text, 0, UINT64_C(1) << 30, false, &options->handles);
+	case OPTION_RANGE_SLOTS:
+		return parse_count(name, text, 0, UINT64_C(1) << 30, false, &options->range_slots);
+	case OPTION_SWEEP:
+		options->sweep = true;
+		return true;
+	case OPTION_QUICK:
+		options->quick = true;
+		return true;
 	case OPTION_DIRECTORY:
 		options->directory = text;
 		return true;

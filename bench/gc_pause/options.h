@@ -26,6 +26,10 @@ struct options {
 	uint64_t operations; /* of the whole run; 0: run for `seconds` */
 	uint64_t seed;
 	unsigned depth;
+	uint64_t handles;     /* more roots, over all threads */
+	uint64_t range_slots; /* and slots of a root range */
+	bool sweep;
+	bool quick; /* of the sweep */
 	const char *directory;
 	const char *json_path;
 	bool quiet;

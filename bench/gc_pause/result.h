@@ -38,6 +38,18 @@ enum result_status {
 	RESULT_FAILED,
 };
 
+/* What --sweep varies. */
+enum sweep_axis {
+	SWEEP_NONE,
+	SWEEP_HEAP,
+	SWEEP_THREADS,
+	SWEEP_HANDLES,
+	SWEEP_RANGE_SLOTS,
+	SWEEP_LIVE,
+	SWEEP_UPDATE,
+	SWEEP_AXES,
+};
+
 struct result {
 	enum result_status status;
 	char message[512];
@@ -48,6 +60,10 @@ struct result {
 	uint64_t seed;
 	uint64_t heap_bytes;
 	uint64_t live_bytes;
+	uint64_t handles, range_slots;
+	double update_ratio;
+	enum sweep_axis axis; /* the sweep it belongs to, or none */
+	double axis_value;
 	double seconds;
 	uint64_t cycles;
 	uint64_t checksum;

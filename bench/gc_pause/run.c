@@ -295,6 +295,9 @@ static void run_identify(struct run *run, const struct options *options)
 	result->threads = options->threads;
 	result->seed = options->seed;
 	result->heap_bytes = options->heap_bytes;
+	result->handles = options->handles;
+	result->range_slots = options->range_slots;
+	result->update_ratio = options->update_ratio;
 	delivery = run_delivery_name(result->delivery);
 	snprintf(run->label, sizeof(run->label), "%s %s%s%s", run_workload_name(result->workload),
 		 run_plan_name(result->plan), delivery[0] == '\0' ? "" : "+", delivery);

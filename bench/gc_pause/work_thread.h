@@ -34,6 +34,31 @@ static inline void work_alone(struct worker *worker, struct mem *mem,
 	mem_block_exit(mem);
 }
 
+/* The roots that --handles and --range-slots ask for: of no use to the workload, but the collector has
+ * to look at them. Each handle has a small object of its own; a range's slots share one. */
+static inline void work_roots(struct worker *worker, struct mem *mem)
+{
+	struct work *work = worker->work;
+	mem_type type = (mem_type)work->root_type;
+	uint64_t slots = worker->number == 0 ? work->options->range_slots : 0;
+	uint64_t end = work_part_begin(work->options->handles, work->threads, worker->number + 1);
+	mem_handle shared;
+	void **range;
+
+	for (uint64_t i = work_part_begin(work->options->handles, work->threads, worker->number);
+	     i < end; i++)
+		(void)mem_root(mem, mem_alloc_array(mem, type, 8));
+	if (slots == 0)
+		return;
+	range = calloc(slots, sizeof(*range));
+	if (range == NULL)
+		mem_die("out of memory");
+	shared = mem_root(mem, mem_alloc_array(mem, type, 8));
+	for (uint64_t i = 0; i < slots; i++)
+		range[i] = shared->ref;
+	mem_root_range(mem, range, slots);
+}
+
 static inline void work_measure(struct worker *worker, struct mem *mem,
 				void (*operate)(struct worker *worker, struct mem *mem))
 {
@@ -55,10 +80,13 @@ static inline void *work_thread(struct worker *worker, const struct work_functio
 
 	mem_attach(&mem, work);
 	random_seed(&worker->random, work->options->seed, worker->number);
-	if (worker->number == 0)
+	if (worker->number == 0) {
 		functions->prepare(work, &mem);
+		work->root_type = mem_type_bytes(work);
+	}
 	work_wait(worker, &mem);
 	functions->setup(worker, &mem);
+	work_roots(worker, &mem);
 	work_alone(worker, &mem, work->on_ready);
 	work_measure(worker, &mem, functions->operate);
 	work_alone(worker, &mem, work->on_done);

@@ -39,6 +39,7 @@ struct work {
 	struct plx_heap *heap; /* NULL on plain malloc */
 	unsigned threads;
 	pthread_barrier_t barrier;
+	const void *root_type;		/* of the objects that --handles and --range-slots hold */
 	void *shared;			/* the workload's, made by its prepare */
 	const struct word_files *files; /* index only */
 	struct work_foreign *foreign;	/* set by its mem_attach; else NULL */
