@@ -28,5 +28,43 @@ struct plx_weak *plx_weak_create(struct plx_thread *thread, void *referent)
 
 void *plx_weak_get_slow(struct plx_thread *thread, const struct plx_weak *weak)
 {
-	return (void *)gc_reference_read(&thread->heap->gc, (gc_word *)(uintptr_t)&weak->referent);
+	uintptr_t none;
+
+	return (void *)gc_reference_read(&thread->heap->gc, (const gc_word *)&weak->referent, NULL,
+					 &none);
+}
+
+const struct plx_layout *plx_ephemeron_layout(const struct plx_heap *heap)
+{
+	return &heap->gc.references->ephemeron->pub;
+}
+
+struct plx_ephemeron *plx_ephemeron_create(struct plx_thread *thread, void *key, void *value)
+{
+	struct plx_ephemeron *ephemeron = NULL;
+	struct plx_handle *keys, *values;
+	struct plx_scope scope;
+
+	plx_scope_enter(thread, &scope);
+	keys = plx_handle_push(thread, key);
+	values = plx_handle_push(thread, value);
+	if (keys && values)
+		ephemeron = plx_alloc(thread, plx_ephemeron_layout(thread->heap));
+	if (ephemeron) {
+		ephemeron->key = keys->ref;
+		ephemeron->value = values->ref;
+	}
+	plx_scope_exit(thread, &scope);
+	return ephemeron;
+}
+
+void *plx_ephemeron_get_slow(struct plx_thread *thread, const struct plx_ephemeron *ephemeron,
+			     void **value)
+{
+	uintptr_t found;
+	void *key = (void *)gc_reference_read(&thread->heap->gc, (const gc_word *)&ephemeron->key,
+					      (const gc_word *)&ephemeron->value, &found);
+
+	*value = (void *)found;
+	return key;
 }

@@ -15,6 +15,7 @@
  * running; the cycle's thread alone for roots, and after an overflow. */
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/ephemeron.h"
 #include "gc/collect/markpool.h"
 #include "gc/collect/reference.h"
 #include "gc/collect/workers.h"
@@ -139,6 +140,11 @@ static inline uint8_t mark_word(struct gc_mark *mark, uintptr_t word)
 	return bits & GC_REGION_CLASS_MASK;
 }
 
+void gc_mark_word(struct gc_mark *mark, uintptr_t word)
+{
+	mark_word(mark, word);
+}
+
 struct mark_scan {
 	struct gc_mark *mark;
 	uintptr_t object;
@@ -202,6 +208,10 @@ static bool mark_special(struct gc_mark *mark, const struct gc_type *type, uintp
 		gc_reference_found(mark->heap, &mark->weak, object);
 		return true;
 	}
+	if (type->kind == GC_TYPE_EPHEMERON) {
+		gc_ephemeron_found(mark->heap, mark, object);
+		return true;
+	}
 	mark_large_custom(mark->heap, object, bytes);
 	return false;
 }
@@ -209,12 +219,14 @@ static bool mark_special(struct gc_mark *mark, const struct gc_type *type, uintp
 static void mark_scan(struct gc_mark *mark, uintptr_t object, bool count)
 {
 	struct gc_heap *heap = mark->heap;
-	uint64_t header = gc_header_at((const char *)object);
+	uint64_t header = gc_load_seq_cst((const uint64_t *)object); /* [MO-KEY] */
 	const struct gc_type *type = gc_type_of(&heap->types, header);
 	uint64_t bytes = gc_type_size(type, header);
 
 	if (count)
 		mark_count_live(heap, object, bytes);
+	if (header & GC_HEADER_KEY) /* [EP-1] */
+		gc_ephemeron_key_marked(heap, mark, object);
 	if (!gc_type_has_slots(type))
 		return;
 	if (type->kind != GC_TYPE_PLAIN && mark_special(mark, type, object, bytes))
@@ -399,7 +411,8 @@ void gc_mark_drain(struct gc_heap *heap)
 		}
 	} while (own->count || own->piece_count ||
 		 gc_load_acquire(&heap->mark_overflowed) || /* [MO-SATB] */
-		 gc_references_take_kept(heap) || mark_take_logged(own) || own->count);
+		 gc_references_take_kept(heap) || mark_take_logged(own) || own->count ||
+		 gc_ephemerons_rescan(heap));
 }
 
 /* Queue what of one full buffer is not marked yet; false if there is none. */

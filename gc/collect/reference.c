@@ -1,4 +1,5 @@
-/* gc/collect/reference.c: weak references: what a read means while a cycle runs, and clearing.
+/* gc/collect/reference.c: weak references and keys of ephemerons: what a read means while a cycle runs, and
+ * clearing.
  *
  * What an unmarked referent is, and who changes that:
  *
@@ -44,6 +45,7 @@
 #include "gc/base/meta.h"
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/ephemeron.h"
 #include "gc/collect/workers.h"
 
 #define FOUND_FIRST 1024
@@ -51,8 +53,9 @@
 
 bool gc_references_create(struct gc_heap *heap)
 {
-	static const size_t referent[] = {offsetof(struct plx_weak, referent)};
-	struct gc_type type = {.kind = GC_TYPE_WEAK};
+	static const size_t slots[] = {offsetof(struct plx_ephemeron, key),
+				       offsetof(struct plx_ephemeron, value)};
+	struct gc_type weak = {.kind = GC_TYPE_WEAK}, ephemeron = {.kind = GC_TYPE_EPHEMERON};
 	struct gc_references *references = gc_meta_alloc(sizeof(*references));
 
 	heap->references = references;
@@ -60,15 +63,20 @@ bool gc_references_create(struct gc_heap *heap)
 		return false;
 	pthread_mutex_init(&references->lock, NULL);
 	references->list_limit = UINT32_MAX;
-	type.pub.fixed_bytes = sizeof(struct plx_weak);
-	references->weak = gc_type_add(&heap->types, &type, referent, 1);
-	return references->weak != NULL;
+	_Static_assert(offsetof(struct plx_weak, referent) == offsetof(struct plx_ephemeron, key),
+		       "a weak reference's slot is where an ephemeron's key is");
+	weak.pub.fixed_bytes = sizeof(struct plx_weak);
+	ephemeron.pub.fixed_bytes = sizeof(struct plx_ephemeron);
+	references->weak = gc_type_add(&heap->types, &weak, slots, 1);
+	references->ephemeron = gc_type_add(&heap->types, &ephemeron, slots, 2);
+	return references->weak && references->ephemeron && gc_ephemerons_create(heap);
 }
 
 void gc_references_destroy(struct gc_heap *heap)
 {
 	if (!heap->references)
 		return;
+	gc_ephemerons_destroy(heap);
 	pthread_mutex_destroy(&heap->references->lock);
 	gc_meta_free(heap->references, sizeof(*heap->references));
 }
@@ -82,21 +90,31 @@ void gc_references_begin(struct gc_heap *heap)
 	GC_CHECK(RF_2, references->kept.satb_count == 0);
 	pthread_mutex_unlock(&references->lock);
 	gc_store_relaxed(&references->incomplete, 0); /* no marker runs */
+	gc_ephemerons_begin(heap);
 }
 
 /* ---- reading ---- */
 
+static uintptr_t reference_value(const gc_word *value_slot)
+{
+	/* Relaxed: the key decided whether it is there. */
+	return value_slot ? gc_load_relaxed(value_slot) : 0;
+}
+
 /* The referent seemed to be unmarked. [RF-1] */
-static uintptr_t reference_read_locked(struct gc_heap *heap, const gc_word *slot)
+static uintptr_t reference_read_locked(struct gc_heap *heap, const gc_word *slot,
+				       const gc_word *value_slot, uintptr_t *value)
 {
 	struct gc_references *references = heap->references;
 	uintptr_t word = gc_load_relaxed(slot); /* the lock orders it [RF-3] */
 
+	*value = reference_value(value_slot);
 	if (!gc_heap_contains(heap, word) || gc_reference_is_live(heap, word))
 		return word;
 	if (references->state == GC_REFERENCES_DEAD)
-		return 0;
+		return *value = 0;
 	gc_satb_log(heap, &references->kept, word);
+	gc_satb_log(heap, &references->kept, *value);
 	return word;
 }
 
@@ -110,17 +128,22 @@ static bool reference_is_live_acquire(const struct gc_heap *heap, uintptr_t obje
 	       gc_load_acquire(&heap->markbits.words[index >> 6]) >> (index & 63) & 1;
 }
 
-uintptr_t gc_reference_read(struct gc_heap *heap, gc_word *slot)
+uintptr_t gc_reference_read(struct gc_heap *heap, const gc_word *slot, const gc_word *value_slot,
+			    uintptr_t *value)
 {
-	uintptr_t word = gc_load_relaxed(slot); /* looked at again below */
+	uintptr_t word = gc_load_acquire(slot); /* [MO-WEAK] */
 
+	*value = reference_value(value_slot);
 	if (!gc_heap_contains(heap, word))
 		return word;
 	gc_yield_point();
-	if (reference_is_live_acquire(heap, word))
-		return gc_load_relaxed(slot) == word ? word : 0; /* [RF-3] */
+	if (reference_is_live_acquire(heap, word)) {
+		if (gc_load_relaxed(slot) == word) /* [RF-3] */
+			return word;
+		return *value = 0;
+	}
 	pthread_mutex_lock(&heap->references->lock);
-	word = reference_read_locked(heap, slot);
+	word = reference_read_locked(heap, slot, value_slot, value);
 	pthread_mutex_unlock(&heap->references->lock);
 	return word;
 }
@@ -188,11 +211,14 @@ static gc_word *reference_slot(uintptr_t weak)
 	return (gc_word *)(weak + offsetof(struct plx_weak, referent));
 }
 
-/* Flag the page of a slot that the marker does not follow. [M-3] */
-static void reference_flag(struct gc_heap *heap, const gc_word *slot, uintptr_t word)
+void gc_reference_flag(struct gc_heap *heap, const gc_word *slot)
 {
-	uint8_t classes = gc_heap_region_bits(heap, word) & GC_REGION_CLASS_MASK;
+	uintptr_t word = gc_load_relaxed(slot); /* a later value is flagged by the barrier */
+	uint8_t classes;
 
+	if (!gc_heap_contains(heap, word))
+		return;
+	classes = gc_heap_region_bits(heap, word) & GC_REGION_CLASS_MASK;
 	if (classes)
 		gc_page_add_flags(&heap->pages, gc_heap_page(heap, gc_haddr((const void *)slot)),
 				  classes);
@@ -205,7 +231,7 @@ void gc_reference_found(struct gc_heap *heap, struct gc_found *found, uintptr_t 
 
 	if (!gc_heap_contains(heap, word))
 		return;
-	reference_flag(heap, slot, word);
+	gc_reference_flag(heap, slot);
 	/* Relaxed: read by the cycle's thread when the markers are done [WK-2]. */
 	if (!gc_reference_is_live(heap, word) &&
 	    !found_push(found, object, heap->references->list_limit))
@@ -243,27 +269,37 @@ static void reference_clear_work(struct gc_worker *worker, void *context)
 	found->count = 0;
 	if (found->capacity > FOUND_KEEP)
 		gc_found_release(found);
+	gc_ephemerons_clear_work(worker);
 }
 
-static uint64_t reference_clear_region(struct gc_heap *heap, uint32_t number)
+static void reference_clear_any(struct gc_heap *heap, uintptr_t object, const struct gc_type *type,
+				void *context)
+{
+	(void)context;
+	if (type->kind == GC_TYPE_WEAK)
+		reference_count_cleared(heap, reference_clear_one(heap, object));
+	else if (gc_ephemeron_break(heap, object))
+		gc_add_relaxed(&heap->stats.ephemerons_broken, 1); /* a statistic */
+}
+
+static void reference_each_in_region(struct gc_heap *heap, uint32_t number,
+				     gc_reference_visit visit, void *context)
 {
 	uint64_t from = gc_markbits_index(&heap->markbits, gc_region_start(&heap->regions, number));
 	uint64_t to = from + (heap->regions.region_bytes >> GC_GRANULE_SHIFT);
-	uint64_t cleared = 0;
 
 	for (uint64_t i = gc_markbits_next(&heap->markbits, from, to); i < to;
 	     i = gc_markbits_next(&heap->markbits, i + 1, to)) {
 		uintptr_t object = gc_markbits_address(&heap->markbits, i).at;
+		const struct gc_type *type =
+			gc_type_of(&heap->types, gc_header_at((const char *)object));
 
-		if (gc_type_of(&heap->types, gc_header_at((const char *)object))->kind ==
-		    GC_TYPE_WEAK)
-			cleared += reference_clear_one(heap, object);
+		if (type->kind == GC_TYPE_WEAK || type->kind == GC_TYPE_EPHEMERON)
+			visit(heap, object, type, context);
 	}
-	return cleared;
 }
 
-/* [RF-4] */
-static void reference_clear_everywhere(struct gc_heap *heap)
+void gc_references_each_marked(struct gc_heap *heap, gc_reference_visit visit, void *context)
 {
 	const struct gc_region_range *range = &heap->regions.ranges[GC_RANGE_OBJECTS];
 
@@ -271,7 +307,7 @@ static void reference_clear_everywhere(struct gc_heap *heap)
 		bool black = gc_load_relaxed(&heap->regions.bits[r]) & GC_REGION_BLACK; /* */
 
 		if (gc_region_kind_now(&heap->regions, r) == GC_REGION_SMALL && !black)
-			reference_count_cleared(heap, reference_clear_region(heap, r));
+			reference_each_in_region(heap, r, visit, context);
 	}
 }
 
@@ -282,7 +318,7 @@ void gc_references_clear(struct gc_heap *heap)
 	gc_yield_point();
 	gc_workers_run(heap, reference_clear_work, NULL);
 	if (gc_load_relaxed(&references->incomplete)) /* [WK-2] */
-		reference_clear_everywhere(heap);
+		gc_references_each_marked(heap, reference_clear_any, NULL);
 	pthread_mutex_lock(&references->lock); /* [RF-3] nobody holds what he read before */
 	pthread_mutex_unlock(&references->lock);
 }

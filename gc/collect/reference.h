@@ -12,7 +12,8 @@ enum gc_reference_state {
 
 struct gc_references {
 	/* Immutable after creation. */
-	const struct gc_type *weak;
+	const struct gc_type *weak, *ephemeron;
+	struct gc_ephemerons *ephemerons; /* has locks of its own */
 	/* Under lock, which is a leaf but for satb_lock. */
 	pthread_mutex_t lock;
 	enum gc_reference_state state;
@@ -49,8 +50,18 @@ void gc_references_clear(struct gc_heap *heap);
 void gc_reference_found(struct gc_heap *heap, struct gc_found *found, uintptr_t object);
 void gc_found_release(struct gc_found *found);
 
-/* Mutators whose barrier is on: read a weak slot. */
-uintptr_t gc_reference_read(struct gc_heap *heap, gc_word *slot);
+/* Mutators whose barrier is on: read a weak slot. With an ephemeron's key also its value, into `*value`;
+ * else `value_slot` is NULL. */
+uintptr_t gc_reference_read(struct gc_heap *heap, const gc_word *slot, const gc_word *value_slot,
+			    uintptr_t *value);
+
+/* Flag the page of a slot that the marker does not follow. [M-3] */
+void gc_reference_flag(struct gc_heap *heap, const gc_word *slot);
+
+/* Call `visit` for each marked weak object. The cycle. [RF-4] */
+typedef void (*gc_reference_visit)(struct gc_heap *heap, uintptr_t object,
+				   const struct gc_type *type, void *context);
+void gc_references_each_marked(struct gc_heap *heap, gc_reference_visit visit, void *context);
 
 /* Marked, or allocated since marking began. Final once gc_references_settle has said true. */
 static inline bool gc_reference_is_live(const struct gc_heap *heap, uintptr_t object)

@@ -100,7 +100,7 @@ static uint64_t walk_check_header(struct gc_verify *verify, uintptr_t slot, uint
 			       header);
 	bytes = gc_type_size(gc_type_of(&heap->types, header), header);
 	if (region->kind == GC_REGION_LARGE) {
-		if (object != start || header != region->header)
+		if (object != start || (header ^ region->header) & ~GC_HEADER_CHANGING)
 			gc_verify_fail(verify, slot, object,
 				       "[VF-1] %#lx is not the large object that begins at %#lx",
 				       object, start);

@@ -50,9 +50,16 @@ static inline bool gc_markbits_try_set(const struct gc_markbits *bits, struct gc
 	uint64_t index = gc_markbits_index(bits, object);
 	uint64_t bit = UINT64_C(1) << (index & 63);
 
-	/* Relaxed: the bit decides who scans, and publishes nothing: what is scanned was reachable
-	 * at the start handshake, which ordered it. */
-	return !(gc_or_relaxed(&bits->words[index >> 6], bit) & bit);
+	/* The bit decides who scans, and publishes nothing: what is scanned was reachable at the start
+	 * handshake, which ordered it. But the header is looked at after it [MO-KEY]. */
+	return !(gc_or_seq_cst(&bits->words[index >> 6], bit) & bit);
+}
+
+static inline bool gc_markbits_test_seq_cst(const struct gc_markbits *bits, struct gc_haddr object)
+{
+	uint64_t index = gc_markbits_index(bits, object);
+
+	return gc_load_seq_cst(&bits->words[index >> 6]) >> (index & 63) & 1; /* [MO-KEY] */
 }
 
 /* First set bit in [from, to), or `to`. */

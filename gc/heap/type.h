@@ -18,7 +18,9 @@
 enum gc_type_kind {
 	GC_TYPE_PLAIN,
 	GC_TYPE_CUSTOM,
-	GC_TYPE_WEAK, /* plain to all but the marker, which does not follow its slot */
+	/* Plain to all but the marker, which does not follow their slots. */
+	GC_TYPE_WEAK,
+	GC_TYPE_EPHEMERON,
 };
 
 struct gc_type {
@@ -32,6 +34,10 @@ struct gc_type {
 	plx_layout_trace trace;
 	void *context;
 };
+
+/* Bits of the header that may change: nothing that says what an object is. */
+#define GC_HEADER_KEY (UINT64_C(1) << PLX_HEADER_LAYOUT_BITS) /* ephemerons may wait for it */
+#define GC_HEADER_CHANGING (UINT64_C(0xf) << PLX_HEADER_LAYOUT_BITS)
 
 #define GC_TYPE_MAX ((1u << PLX_HEADER_LAYOUT_BITS) - 1)
 

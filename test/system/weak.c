@@ -27,6 +27,7 @@
 	} while (0)
 
 #define NODES 400
+#define PAIRS 250
 #define SHARED 16
 
 /* Every kind begins like this; leaves end behind the id. */
@@ -46,6 +47,13 @@ struct mirror {
 	bool root, reached;
 };
 
+/* The mirror of an ephemeron. */
+struct mirror_pair {
+	bool exists;
+	int key, value; /* nodes */
+	uint64_t key_id, value_id;
+};
+
 struct actor {
 	struct plx_thread *thread;
 	struct random random;
@@ -54,6 +62,8 @@ struct actor {
 	struct mirror nodes[NODES];
 	struct plx_handle *roots[NODES];
 	struct plx_handle *weaks; /* a reference array: node -> weak reference */
+	struct mirror_pair pairs[PAIRS];
+	struct plx_handle *ephemerons; /* a reference array */
 	uint64_t rounds, cleared, kept, revived, moved;
 	const void *seen[NODES]; /* addresses as of the last check */
 };
@@ -72,6 +82,13 @@ static atomic_bool gone[SHARED];
 static struct plx_weak *weak_of(const struct actor *self, int i)
 {
 	return ((struct plx_weak **)((char *)self->weaks->ref + sizeof(struct plx_header)))[i];
+}
+
+static struct plx_ephemeron *ephemeron_of(const struct actor *self, int p)
+{
+	char *slots = (char *)self->ephemerons->ref + sizeof(struct plx_header);
+
+	return ((struct plx_ephemeron **)slots)[p];
 }
 
 /* ---- the mirror ---- */
@@ -95,6 +112,29 @@ static void reach(struct actor *self, int i)
 	}
 }
 
+static bool pair_holds(const struct actor *self, const struct mirror_pair *pair)
+{
+	return pair->exists && self->nodes[pair->key].id == pair->key_id &&
+	       self->nodes[pair->key].reached;
+}
+
+/* Values of ephemerons whose keys were reached; true if that was anything new. */
+static bool reach_values(struct actor *self)
+{
+	bool any = false;
+
+	for (int p = 0; p < PAIRS; p++) {
+		const struct mirror_pair *pair = &self->pairs[p];
+
+		if (!pair_holds(self, pair) || self->nodes[pair->value].reached)
+			continue;
+		CHECK(self->nodes[pair->value].id == pair->value_id);
+		reach(self, pair->value);
+		any = true;
+	}
+	return any;
+}
+
 static void trace(struct actor *self)
 {
 	for (int i = 0; i < NODES; i++)
@@ -102,6 +142,8 @@ static void trace(struct actor *self)
 	for (int i = 0; i < NODES; i++)
 		if (self->nodes[i].root)
 			reach(self, i);
+	while (reach_values(self))
+		continue;
 }
 
 static void check_node(struct actor *self, int i, const struct node *object)
@@ -241,6 +283,76 @@ static void step_shared(struct actor *self)
 	}
 }
 
+static void pair_set(struct actor *self, int p, int key, int value)
+{
+	self->pairs[p] =
+		(struct mirror_pair){true, key, value, self->nodes[key].id, self->nodes[value].id};
+}
+
+/* True while it is not broken; then both ends are what they have to be. */
+static bool pair_check(struct actor *self, int p)
+{
+	const struct mirror_pair *pair = &self->pairs[p];
+	const struct node *key;
+	void *value;
+
+	if (!pair->exists)
+		return false;
+	key = plx_ephemeron_get(self->thread, ephemeron_of(self, p), &value);
+	if (!key) {
+		CHECK(value == NULL);
+		return false;
+	}
+	CHECK(key->id == pair->key_id);
+	CHECK(((struct node *)value)->id == pair->value_id);
+	return true;
+}
+
+static void step_pair_read(struct actor *self, int p)
+{
+	if (!self->pairs[p].exists || pair_check(self, p))
+		return;
+	trace(self);
+	CHECK(!pair_holds(self, &self->pairs[p]));
+	self->pairs[p].exists = false;
+}
+
+static void step_pair_make(struct actor *self, int p, int key, int value)
+{
+	struct node *key_object = node_read(self, key), *value_object = node_read(self, value);
+
+	if (!key_object || !value_object)
+		return;
+	weak_slot_set(self, self->ephemerons, p,
+		      plx_ephemeron_create(self->thread, key_object, value_object));
+	CHECK(ephemeron_of(self, p) != NULL);
+	pair_set(self, p, key, value);
+}
+
+static void step_pair(struct actor *self, int i, int j)
+{
+	int p = (int)random_below(&self->random, PAIRS);
+	uint64_t dice = random_below(&self->random, 100);
+
+	step_pair_read(self, p);
+	if (!self->pairs[p].exists) {
+		step_pair_make(self, p, i, j);
+	} else if (dice < 20) { /* the key is held: it was read just now */
+		struct node *value = node_read(self, j);
+
+		if (!value)
+			return;
+		plx_ephemeron_set_value(self->thread, ephemeron_of(self, p), value);
+		pair_set(self, p, self->pairs[p].key, j);
+	} else if (dice < 24) {
+		plx_ephemeron_break(self->thread, ephemeron_of(self, p));
+		self->pairs[p].exists = false;
+	} else if (dice < 28) {
+		weak_slot_set(self, self->ephemerons, p, NULL);
+		self->pairs[p].exists = false;
+	}
+}
+
 static void step_any(struct actor *self)
 {
 	int i = (int)random_below(&self->random, NODES),
@@ -261,6 +373,8 @@ static void step_any(struct actor *self)
 		node_read(self, i);
 	else
 		step_garbage(self);
+	if (dice >= 30)
+		step_pair(self, i, j);
 	step_shared(self);
 	plx_poll(self->thread);
 }
@@ -270,6 +384,12 @@ static void step_any(struct actor *self)
 static void check_exact(struct actor *self)
 {
 	trace(self);
+	for (int p = 0; p < PAIRS; p++) {
+		bool holds = pair_holds(self, &self->pairs[p]);
+
+		CHECK(pair_check(self, p) == holds);
+		self->pairs[p].exists = holds;
+	}
 	for (int i = 0; i < NODES; i++) {
 		struct node *object;
 
@@ -309,6 +429,9 @@ static void actor_open(struct actor *self)
 	array = plx_alloc_array(self->thread, arrays, NODES);
 	CHECK(array != NULL);
 	self->weaks = plx_handle_create(self->thread, array);
+	array = plx_alloc_array(self->thread, arrays, PAIRS);
+	CHECK(array != NULL);
+	self->ephemerons = plx_handle_create(self->thread, array);
 	for (int i = 0; i < NODES; i++) {
 		self->nodes[i] = (struct mirror){.edge = {-1, -1}};
 		self->roots[i] = plx_handle_create(self->thread, NULL);
@@ -432,9 +555,10 @@ int main(int argc, char **argv)
 	layouts_register();
 	run(threads);
 	plx_heap_stats(heap, &stats);
-	printf("weak: seed %lu: %lu cycles, %lu flips, %lu weak references cleared\n",
+	printf("weak: seed %lu: %lu cycles, %lu flips, %lu weak references cleared, "
+	       "%lu ephemerons broken\n",
 	       (unsigned long)seed, (unsigned long)stats.cycles, (unsigned long)stats.flips,
-	       (unsigned long)stats.weak_cleared);
-	CHECK(stats.weak_cleared > 0);
+	       (unsigned long)stats.weak_cleared, (unsigned long)stats.ephemerons_broken);
+	CHECK(stats.weak_cleared > 0 && stats.ephemerons_broken > 0);
 	return plx_heap_destroy(heap) == PLX_OK ? 0 : 1;
 }

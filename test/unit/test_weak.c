@@ -170,6 +170,154 @@ static void test_weak_lists_cannot_grow(void **state)
 	weak_many();
 }
 
+/* ---- ephemerons ---- */
+
+static void *key_of(struct plx_handle *ephemeron, void **value)
+{
+	return plx_ephemeron_get(thread, ephemeron->ref, value);
+}
+
+static void test_ephemeron_holds_and_breaks(void **state)
+{
+	struct plx_handle *key = plx_handle_create(thread, box_make(1));
+	struct plx_handle *pair = plx_handle_create(thread, NULL);
+	struct plx_handle *weak = plx_handle_create(thread, NULL);
+	struct plx_handle *temporary = plx_handle_create(thread, box_make(2));
+	void *value;
+
+	(void)state;
+	PLX_STORE(thread, &((struct box *)temporary->ref)->ref, key->ref); /* value -> key */
+	plx_handle_set(thread, pair, plx_ephemeron_create(thread, key->ref, temporary->ref));
+	plx_handle_set(thread, weak, plx_weak_create(thread, temporary->ref));
+	plx_handle_set(thread, temporary, NULL);
+	for (int i = 0; i < 3; i++) {
+		plx_collect(thread);
+		assert_ptr_equal(key_of(pair, &value), key->ref);
+		assert_int_equal(((struct box *)value)->value, 2);
+		assert_ptr_equal(((struct box *)value)->ref, key->ref);
+		assert_ptr_equal(plx_weak_get(thread, weak->ref), value);
+	}
+	plx_handle_set(thread, key, NULL);
+	plx_collect(thread);
+	assert_null(key_of(pair, &value));
+	assert_null(value);
+	assert_null(plx_weak_get(thread, weak->ref));
+}
+
+/* Two ephemerons that hold each other's key die together. */
+static void test_ephemerons_in_a_circle(void **state)
+{
+	struct plx_handle *a = plx_handle_create(thread, box_make(1));
+	struct plx_handle *b = plx_handle_create(thread, box_make(2));
+	struct plx_handle *ab, *ba;
+	void *value;
+
+	(void)state;
+	ab = plx_handle_create(thread, plx_ephemeron_create(thread, a->ref, b->ref));
+	ba = plx_handle_create(thread, plx_ephemeron_create(thread, b->ref, a->ref));
+	plx_handle_set(thread, b, NULL);
+	plx_collect(thread);
+	assert_ptr_equal(key_of(ab, &value), a->ref);
+	assert_ptr_equal(key_of(ba, &value), ((struct plx_ephemeron *)ab->ref)->value);
+	plx_handle_set(thread, a, NULL);
+	plx_collect(thread);
+	assert_null(key_of(ab, &value));
+	assert_null(key_of(ba, &value));
+}
+
+static void test_ephemeron_break_and_plain_keys(void **state)
+{
+	struct plx_handle *key = plx_handle_create(thread, box_make(1));
+	struct plx_handle *pair;
+	void *value;
+
+	(void)state;
+	pair = plx_handle_create(thread, plx_ephemeron_create(thread, key->ref, key->ref));
+	plx_ephemeron_break(thread, pair->ref);
+	assert_null(key_of(pair, &value));
+	assert_null(value);
+	plx_handle_set(thread, pair, plx_ephemeron_create(thread, &value, box_make(3)));
+	plx_collect(thread);
+	assert_ptr_equal(key_of(pair, &value), &value);
+	assert_int_equal(((struct box *)value)->value, 3);
+	/* Stored into a broken one it is held by the ephemeron alone. */
+	plx_ephemeron_break(thread, pair->ref);
+	plx_ephemeron_set_value(thread, pair->ref, box_make(4));
+	plx_collect(thread);
+	assert_null(key_of(pair, &value));
+	assert_int_equal(((struct box *)value)->value, 4);
+}
+
+/* A chain of 3,000 and as many of its own key each, cut in the middle. */
+static void ephemerons_many(void)
+{
+	struct plx_handle *pairs = array_make(3000), *keys = array_make(3001);
+	struct plx_handle *weak = array_make(3001);
+	void *value, *made;
+
+	for (size_t i = 0; i <= 3000; i++) {
+		plx_store(thread, slot_of(keys, i), box_make(i));
+		made = plx_weak_create(thread, *slot_of(keys, i));
+		plx_store(thread, slot_of(weak, i), made);
+	}
+	for (size_t i = 0; i < 3000; i++) {
+		made = plx_ephemeron_create(thread, *slot_of(keys, i), *slot_of(keys, i + 1));
+		plx_store(thread, slot_of(pairs, i), made);
+	}
+	for (size_t i = 1; i <= 3000; i++)
+		plx_store(thread, slot_of(keys, i), NULL);
+	plx_collect(thread);
+	plx_collect(thread);
+	for (size_t i = 0; i < 3000; i++) {
+		made = plx_ephemeron_get(thread, *slot_of(pairs, i), &value);
+		assert_ptr_equal(made, plx_weak_get(thread, *slot_of(weak, i)));
+		assert_int_equal(((struct box *)made)->value, i);
+		assert_int_equal(((struct box *)value)->value, i + 1);
+	}
+	plx_store(thread, slot_of(pairs, 1500), NULL);
+	plx_collect(thread);
+	for (size_t i = 0; i < 3000; i++) {
+		if (i == 1500)
+			continue;
+		made = plx_ephemeron_get(thread, *slot_of(pairs, i), &value);
+		assert_int_equal(made == NULL, i > 1500);
+		assert_int_equal(value == NULL, i > 1500);
+		assert_int_equal(plx_weak_get(thread, *slot_of(weak, i)) == NULL, i > 1500);
+	}
+	plx_handle_release(thread, pairs);
+	plx_handle_release(thread, keys);
+	plx_handle_release(thread, weak);
+}
+
+static void test_ephemerons_many(void **state)
+{
+	(void)state;
+	ephemerons_many();
+}
+
+static void test_ephemeron_table_cannot_grow(void **state)
+{
+	(void)state;
+	heap->gc.references->list_limit = 0;
+	ephemerons_many();
+}
+
+/* The keys' headers tell nothing else, and the sizes of large ones are not misread. */
+static void test_large_key(void **state)
+{
+	struct plx_handle *key = array_make(200000), *pair;
+	void *value;
+
+	(void)state;
+	pair = plx_handle_create(thread, plx_ephemeron_create(thread, key->ref, box_make(5)));
+	for (int i = 0; i < 3; i++) {
+		plx_collect(thread);
+		assert_ptr_equal(key_of(pair, &value), key->ref);
+		assert_int_equal(((struct box *)value)->value, 5);
+		assert_int_equal(plx_object_length(key->ref), 200000);
+	}
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -181,6 +329,12 @@ int main(void)
 		CASE(test_weak_layout),
 		CASE(test_weak_many),
 		CASE(test_weak_lists_cannot_grow),
+		CASE(test_ephemeron_holds_and_breaks),
+		CASE(test_ephemerons_in_a_circle),
+		CASE(test_ephemeron_break_and_plain_keys),
+		CASE(test_ephemerons_many),
+		CASE(test_ephemeron_table_cannot_grow),
+		CASE(test_large_key),
 	};
 
 	return cmocka_run_group_tests_name("weak", tests, NULL, NULL);

@@ -106,11 +106,15 @@ struct plx_stats {
 	uint64_t cycle_ns;		 /* sum of all cycles, concurrent phases included */
 	uint64_t degraded;	   /* times a kernel refusal forced a lesser plan for a cycle */
 	uint64_t returned_bytes;   /* given back to the kernel, ever */
-	uint64_t weak_cleared;	   /* weak references whose referent died */
 	uint64_t soft_limit_bytes; /* what the heap should not use more of (GC_HEAP_POLICY) */
 	uint64_t handshakes;	   /* rounds in which each thread answered at its own safepoint */
 	uint64_t handshake_ns;	   /* sum of their durations; nobody stands still meanwhile */
 	uint64_t trace_lost; /* events that were overwritten before GC_TRACE could write them */
+
+	/* Weak objects. */
+	uint64_t weak_cleared;	    /* weak references whose referent died */
+	uint64_t ephemerons_broken; /* ephemerons whose key died */
+	uint64_t ephemeron_steps;   /* work: each that waited for its key, and each look for such */
 };
 
 /* Any thread; takes a short lock. */

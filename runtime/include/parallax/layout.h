@@ -10,7 +10,8 @@
 
 struct plx_heap;
 
-/* Bits 0-19: layout number. Bits 20-23: for the collector. Bits 24-63: length in elements. */
+/* Bits 0-19: layout number. Bits 20-23: for the collector, which may change them at any time. Bits 24-63:
+ * length in elements. */
 struct plx_header {
 	uint64_t word;
 };
@@ -82,7 +83,9 @@ PLX_EXPORT void plx_slot_visit(struct plx_slot_visitor *visitor, void *slot);
 /* Number of array elements an object was made with; 0 for fixed layouts. */
 static inline uint64_t plx_object_length(const void *object)
 {
-	return ((const struct plx_header *)object)->word >> PLX_HEADER_LENGTH_SHIFT;
+	/* Relaxed: only bits that do not matter here change. */
+	return __atomic_load_n(&((const struct plx_header *)object)->word, __ATOMIC_RELAXED) >>
+	       PLX_HEADER_LENGTH_SHIFT;
 }
 
 PLX_END_DECLS
