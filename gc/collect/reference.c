@@ -3,12 +3,13 @@
  *
  * What an unmarked referent is, and who changes that:
  *
- *               begin (cycle, before barriers go on)       settle (cycle, marking is complete)
- *      between ------------------------------------> KEEP --------------------------------> DEAD
- *      cycles         ^                               | ^                                    |
- *                     |                               +-+ a read found something unmarked:   |
- *                     |                                   it is marked, settle says no       |
- *                     +---------- barriers go off (flip or end of cycle), cleared long since -+
+ *      begin (cycle, before the      settle (cycle, marking       all is cleared
+ *      first barrier goes on)        is complete)                 (cycle)
+ *           +--------------> KEEP --------------------> DEAD --------------------> CLEARED
+ *           |                 | ^                                                     |
+ *           |                 +-+ a read found something unmarked: it is marked,      |
+ *           |                     and settle says no                                  |
+ *           +-------------------------------------------------------------------------+
  *
  * A weak slot: referent --- clear (cycle, in DEAD; or plx_weak_clear) ---> NULL. Nothing else changes it
  * but the flip, which gives it a new address like any slot.
@@ -33,6 +34,10 @@
  *        Slow, never wrong.
  * [RF-5] Weak objects allocated since marking began are black and on no list. Their makers held the
  *        referents, which were thus reachable, or kept, or are black: they stay.
+ * [RF-7] Read against the end of a cycle without a flip, which threads learn one by one. Who knows of it
+ *        makes new objects that are neither black nor marked, and hands them, weakly held, to a
+ *        thread whose barrier is still on. So after clearing an unmarked referent is taken as it is: what is
+ *        dead reads NULL anyway.
  * [RF-6] Outside of a cycle (barrier word 0) a read is a plain load. The barrier word of a thread goes on
  *        before state or mark bits mean anything to it, and off after all clearing; it changes while
  *        the thread stands at a safepoint, hence never inside of a read.
@@ -109,7 +114,8 @@ static uintptr_t reference_read_locked(struct gc_heap *heap, const gc_word *slot
 	uintptr_t word = gc_load_relaxed(slot); /* the lock orders it [RF-3] */
 
 	*value = reference_value(value_slot);
-	if (!gc_heap_contains(heap, word) || gc_reference_is_live(heap, word))
+	if (references->state == GC_REFERENCES_CLEARED || /* [RF-7] */
+	    !gc_heap_contains(heap, word) || gc_reference_is_live(heap, word))
 		return word;
 	if (references->state == GC_REFERENCES_DEAD)
 		return *value = 0;
@@ -320,5 +326,6 @@ void gc_references_clear(struct gc_heap *heap)
 	if (gc_load_relaxed(&references->incomplete)) /* [WK-2] */
 		gc_references_each_marked(heap, reference_clear_any, NULL);
 	pthread_mutex_lock(&references->lock); /* [RF-3] nobody holds what he read before */
+	references->state = GC_REFERENCES_CLEARED;
 	pthread_mutex_unlock(&references->lock);
 }
