@@ -65,6 +65,7 @@
  * Who runs here: the runtime's collector thread, one cycle at a time; answers also on mutators. */
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/guardian.h"
 #include "gc/collect/reference.h"
 #include "gc/collect/resolver.h"
 #include "gc/collect/telemetry.h"
@@ -181,6 +182,7 @@ static void cycle_start_ragged(struct gc_heap *heap)
 static void cycle_start(struct gc_heap *heap)
 {
 	gc_references_begin(heap);
+	gc_guardians_begin(heap);
 	gc_store_relaxed(&heap->phase, GC_PHASE_MARKING); /* [CY-1] a hint until the flip */
 	if (heap->stopped || !heap->world->roots_close(heap))
 		cycle_start_stw(heap);
@@ -197,10 +199,12 @@ static void cycle_mark(struct gc_heap *heap)
 	uint64_t start_ns = gc_clock_ns();
 
 	gc_mark_root_pages(heap);
+	gc_guardians_mark_ready(heap);
 	do {
+		gc_guardians_ask(heap);
 		gc_mark_drain(heap);
 		cycle_handshake(heap, GC_REGIME_MARKING, gc_satb_flush);
-	} while (!gc_mark_done(heap) || !gc_references_settle(heap));
+	} while (!gc_mark_done(heap) || gc_guardians_due(heap) || !gc_references_settle(heap));
 	gc_store_relaxed(&heap->phase, GC_PHASE_PLANNING); /* the handshake orders it */
 	cycle_handshake(heap, GC_REGIME_PLANNING, answer_unlog);
 	gc_mark_discard_logged(heap);
@@ -219,9 +223,11 @@ static void cycle_end_without_flip(struct gc_heap *heap)
 
 static void cycle_flip(struct gc_heap *heap)
 {
+	gc_guardians_carry(heap);
 	gc_flip_prepare(heap);
 	cycle_pause_begin(heap, GC_STOP_FLIP);
 	gc_flip_stw(heap);
+	gc_guardians_switch_stw(heap);
 	heap->world->armed(heap, gc_load_acquire(&heap->armed)); /* [MO-ARMED] */
 	cycle_pause_end(heap);
 	GC_PHASE_END(heap, flip, gc_flip_mode_name(heap->cycle.mode), heap->cycle.dirty_pages, 0,
@@ -298,6 +304,7 @@ void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world)
 	GC_PHASE_END(heap, start, 0, 0, 0, 0);
 	cycle_mark(heap);
 	GC_PHASE_END(heap, mark, 0, 0, 0, 0);
+	gc_guardians_publish(heap);
 	gc_references_clear(heap);
 	gc_verify_at(heap, GC_VERIFY_MARK);
 	GC_PHASE_END(heap, references, 0, 0, 0, 0);

@@ -129,4 +129,12 @@ enum gc_degrade {
 };
 void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error);
 
+/* After the plan: where an object will be after the flip. */
+static inline uintptr_t gc_heap_moved(const struct gc_heap *heap, uintptr_t object)
+{
+	if (!(gc_heap_region_bits(heap, object) & GC_REGION_EVACUATED))
+		return object;
+	return gc_forward_address(&heap->forward, (struct gc_haddr){object}).at;
+}
+
 #endif

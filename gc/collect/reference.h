@@ -6,8 +6,8 @@
 
 /* What an unmarked referent is. The diagram is at the head of reference.c. */
 enum gc_reference_state {
-	GC_REFERENCES_KEEP, /* not marked yet: a read keeps it */
-	GC_REFERENCES_DEAD, /* not marked: dead, for everybody */
+	GC_REFERENCES_KEEP,    /* not marked yet: a read keeps it */
+	GC_REFERENCES_DEAD,    /* not marked: dead, for everybody */
 	GC_REFERENCES_CLEARED, /* nothing, or a new object: what is dead reads NULL by now */
 };
 

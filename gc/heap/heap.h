@@ -19,6 +19,7 @@
 #include "gc/heap/view.h"
 #include "gc/os/uffd.h"
 
+struct gc_guardians;
 struct gc_heap;
 struct gc_references;
 struct gc_resolver;
@@ -181,6 +182,7 @@ struct gc_heap {
 	const struct gc_resolver *resolver;
 	const struct gc_world *world;
 	struct gc_references *references;
+	struct gc_guardians *guardians;
 	struct gc_uffd uffd;
 	uint64_t large_bytes; /* objects above it get regions of their own */
 	uint32_t cpus;

@@ -2,8 +2,8 @@
  * of every way these can be reached, and compare after a collection of their own.
  *
  * Each thread has nodes of several kinds, linked at random, some of them roots, and a weak reference to each
- * one. It links, drops, brings back through weak reads, and collects, while a driver asks for one cycle
- * after the other. After plx_collect what the mirror cannot reach must be gone, and what it can reach must
+ * one; some are guarded, and what guardians give back becomes a root. It links, drops, brings back through
+ * weak reads, and collects, while a driver asks for one cycle after the other. After plx_collect what the mirror cannot reach must be gone, and what it can reach must
  * be there, with its contents: exactly.
  *
  * All threads also read weak references they share: once one of them has seen NULL, so does everybody. */
@@ -29,6 +29,8 @@
 #define NODES 400
 #define PAIRS 250
 #define SHARED 16
+#define GUARDIANS 2
+#define KEPT_EVERY 16 /* such nodes stay roots: no guardian may give them back */
 
 /* Every kind begins like this; leaves end behind the id. */
 struct node {
@@ -45,6 +47,7 @@ struct mirror {
 	enum kind kind;
 	int edge[2]; /* -1: NULL */
 	bool root, reached;
+	unsigned guarded[GUARDIANS]; /* registrations */
 };
 
 /* The mirror of an ephemeron. */
@@ -64,6 +67,8 @@ struct actor {
 	struct plx_handle *weaks; /* a reference array: node -> weak reference */
 	struct mirror_pair pairs[PAIRS];
 	struct plx_handle *ephemerons; /* a reference array */
+	struct plx_guardian *guardians[GUARDIANS];
+	uint64_t given;
 	uint64_t rounds, cleared, kept, revived, moved;
 	const void *seen[NODES]; /* addresses as of the last check */
 };
@@ -234,6 +239,8 @@ static void root_set(struct actor *self, int i, bool on)
 {
 	struct node *object = on ? node_read(self, i) : NULL;
 
+	if (!on && i % KEPT_EVERY == 0)
+		return;
 	if (on && !object)
 		return;
 	if (on && !self->nodes[i].root) {
@@ -353,6 +360,48 @@ static void step_pair(struct actor *self, int i, int j)
 	}
 }
 
+static int node_of(const struct actor *self, uint64_t id)
+{
+	for (int i = 0; i < NODES; i++)
+		if (self->nodes[i].id == id)
+			return i;
+	return -1;
+}
+
+/* What a guardian gives back becomes a root. False if it has nothing. */
+static bool guardian_take(struct actor *self, unsigned g)
+{
+	struct node *object = plx_guardian_poll(self->thread, self->guardians[g]);
+	int i = object ? node_of(self, object->id) : -1;
+
+	if (!object)
+		return false;
+	CHECK(i >= 0 && i % KEPT_EVERY != 0 && self->nodes[i].guarded[g] > 0);
+	CHECK(plx_weak_get(self->thread, weak_of(self, i)) == object);
+	check_node(self, i, object);
+	self->nodes[i].guarded[g]--;
+	plx_handle_set(self->thread, self->roots[i], object);
+	self->nodes[i].root = true;
+	self->given++;
+	return true;
+}
+
+static void step_guardian(struct actor *self, int i)
+{
+	unsigned g = (unsigned)random_below(&self->random, GUARDIANS);
+	struct node *object;
+
+	if (random_once_in(&self->random, 4)) {
+		guardian_take(self, g);
+		return;
+	}
+	object = node_read(self, i);
+	if (!object)
+		return;
+	CHECK(plx_guardian_register(self->thread, self->guardians[g], object, NULL) == PLX_OK);
+	self->nodes[i].guarded[g]++;
+}
+
 static void step_any(struct actor *self)
 {
 	int i = (int)random_below(&self->random, NODES),
@@ -375,6 +424,8 @@ static void step_any(struct actor *self)
 		step_garbage(self);
 	if (dice >= 30)
 		step_pair(self, i, j);
+	if (dice >= 95)
+		step_guardian(self, i);
 	step_shared(self);
 	plx_poll(self->thread);
 }
@@ -383,6 +434,9 @@ static void step_any(struct actor *self)
 
 static void check_exact(struct actor *self)
 {
+	for (unsigned g = 0; g < GUARDIANS; g++)
+		while (guardian_take(self, g))
+			continue;
 	trace(self);
 	for (int p = 0; p < PAIRS; p++) {
 		bool holds = pair_holds(self, &self->pairs[p]);
@@ -397,6 +451,8 @@ static void check_exact(struct actor *self)
 			continue;
 		object = plx_weak_get(self->thread, weak_of(self, i));
 		CHECK((object != NULL) == self->nodes[i].reached);
+		for (unsigned g = 0; g < GUARDIANS; g++)
+			CHECK(object || self->nodes[i].guarded[g] == 0);
 		if (!object) {
 			node_forget(self, i);
 			continue;
@@ -432,6 +488,8 @@ static void actor_open(struct actor *self)
 	array = plx_alloc_array(self->thread, arrays, PAIRS);
 	CHECK(array != NULL);
 	self->ephemerons = plx_handle_create(self->thread, array);
+	for (unsigned g = 0; g < GUARDIANS; g++)
+		CHECK((self->guardians[g] = plx_guardian_create(heap, 3 * g, NULL)) != NULL);
 	for (int i = 0; i < NODES; i++) {
 		self->nodes[i] = (struct mirror){.edge = {-1, -1}};
 		self->roots[i] = plx_handle_create(self->thread, NULL);
@@ -523,9 +581,11 @@ static void run(unsigned threads)
 	plx_block_exit(thread);
 	plx_thread_detach(thread);
 	for (unsigned i = 0; i < threads; i++)
-		printf("weak: thread %u: %lu cleared, %lu kept, %lu brought back, %lu moved\n", i,
-		       (unsigned long)actors[i].cleared, (unsigned long)actors[i].kept,
-		       (unsigned long)actors[i].revived, (unsigned long)actors[i].moved);
+		printf("weak: thread %u: %lu cleared, %lu kept, %lu brought back, %lu moved, "
+		       "%lu given back by guardians\n",
+		       i, (unsigned long)actors[i].cleared, (unsigned long)actors[i].kept,
+		       (unsigned long)actors[i].revived, (unsigned long)actors[i].moved,
+		       (unsigned long)actors[i].given);
 	free(actors);
 	free(ids);
 }

@@ -318,6 +318,216 @@ static void test_large_key(void **state)
 	}
 }
 
+/* ---- guardians ---- */
+
+static struct plx_guardian *guardian_make(unsigned priority)
+{
+	struct plx_guardian *guardian = plx_guardian_create(heap, priority, NULL);
+
+	assert_non_null(guardian);
+	return guardian;
+}
+
+static void guard(struct plx_guardian *guardian, void *object)
+{
+	assert_int_equal(plx_guardian_register(thread, guardian, object, NULL), PLX_OK);
+}
+
+/* Poll all there is; the values, each as one bit. */
+static uint64_t poll_all(struct plx_guardian *guardian)
+{
+	uint64_t bits = 0;
+	struct box *box;
+
+	while ((box = plx_guardian_poll(thread, guardian)) != NULL) {
+		assert_int_equal(bits >> box->value & 1, 0);
+		bits |= UINT64_C(1) << box->value;
+	}
+	return bits;
+}
+
+static void test_guardian_gives_back_what_died(void **state)
+{
+	struct plx_guardian *guardian = guardian_make(0);
+	struct plx_handle *held = plx_handle_create(thread, box_make(1));
+	struct plx_handle *other = plx_handle_create(thread, box_make(2));
+	struct plx_handle *weak;
+	struct box *box;
+
+	(void)state;
+	PLX_STORE(thread, &((struct box *)other->ref)->ref, box_make(3));
+	weak = plx_handle_create(thread, plx_weak_create(thread, other->ref));
+	guard(guardian, held->ref);
+	guard(guardian, other->ref);
+	plx_collect(thread);
+	assert_null(plx_guardian_poll(thread, guardian));
+	plx_handle_set(thread, other, NULL);
+	plx_collect(thread);
+	plx_collect(thread); /* what waits in the queue moves like any object */
+	assert_non_null(plx_weak_get(thread, weak->ref));
+	box = plx_guardian_poll(thread, guardian);
+	assert_ptr_equal(box, plx_weak_get(thread, weak->ref));
+	assert_int_equal(box->value, 2);
+	assert_int_equal(((struct box *)box->ref)->value, 3);
+	assert_null(plx_guardian_poll(thread, guardian));
+	plx_collect(thread); /* dropped for good: not watched any more */
+	assert_null(plx_weak_get(thread, weak->ref));
+	assert_null(plx_guardian_poll(thread, guardian));
+	assert_int_equal(((struct box *)held->ref)->value, 1);
+}
+
+static void test_guardian_registered_twice(void **state)
+{
+	struct plx_guardian *first = guardian_make(2), *second = guardian_make(2);
+	struct box *box = box_make(5);
+	void *again;
+
+	(void)state;
+	guard(first, box);
+	guard(first, box);
+	guard(second, box);
+	plx_collect(thread);
+	box = plx_guardian_poll(thread, first);
+	again = plx_guardian_poll(thread, first);
+	assert_non_null(box);
+	assert_ptr_equal(box, again);
+	assert_ptr_equal(box, plx_guardian_poll(thread, second));
+	assert_null(plx_guardian_poll(thread, first));
+	guard(first, box); /* resurrected, and guarded once more */
+	plx_collect(thread);
+	assert_int_equal(poll_all(first), 1 << 5);
+	plx_collect(thread);
+	assert_int_equal(poll_all(first), 0);
+}
+
+/* 1 -> 2 -> 3, and 4 -> 3: within a priority together, across priorities in order. */
+static void test_guardian_order(void **state)
+{
+	struct plx_guardian *early = guardian_make(0), *late = guardian_make(7);
+	struct plx_handle *boxes_of[5];
+
+	(void)state;
+	for (uint64_t i = 1; i < 5; i++)
+		boxes_of[i] = plx_handle_create(thread, box_make(i));
+	PLX_STORE(thread, &((struct box *)boxes_of[1]->ref)->ref, boxes_of[2]->ref);
+	PLX_STORE(thread, &((struct box *)boxes_of[2]->ref)->ref, boxes_of[3]->ref);
+	PLX_STORE(thread, &((struct box *)boxes_of[4]->ref)->ref, boxes_of[3]->ref);
+	guard(late, boxes_of[3]->ref);
+	guard(late, boxes_of[4]->ref);
+	guard(early, boxes_of[2]->ref);
+	guard(early, boxes_of[1]->ref);
+	for (uint64_t i = 1; i < 5; i++)
+		plx_handle_release(thread, boxes_of[i]);
+	plx_collect(thread);
+	assert_int_equal(poll_all(late), 1 << 4); /* 3 is reachable from what `early` got */
+	assert_int_equal(poll_all(early), 1 << 1 | 1 << 2);
+	plx_collect(thread);
+	assert_int_equal(poll_all(late), 1 << 3);
+	assert_int_equal(poll_all(early), 0);
+}
+
+/* Keys of ephemerons and referents do not die while a guardian gives them back. */
+static void test_guardian_and_ephemeron(void **state)
+{
+	struct plx_guardian *guardian = guardian_make(1);
+	struct plx_handle *key = plx_handle_create(thread, box_make(1));
+	struct plx_handle *pair;
+	void *value;
+
+	(void)state;
+	pair = plx_handle_create(thread, plx_ephemeron_create(thread, key->ref, box_make(2)));
+	guard(guardian, key->ref);
+	plx_handle_set(thread, key, NULL);
+	plx_collect(thread);
+	assert_non_null(key_of(pair, &value));
+	assert_int_equal(((struct box *)value)->value, 2);
+	assert_int_equal(poll_all(guardian), 1 << 1);
+	plx_collect(thread);
+	assert_null(key_of(pair, &value));
+}
+
+static void test_guardian_destroyed(void **state)
+{
+	struct plx_guardian *gone = guardian_make(0), *stays = guardian_make(0);
+	struct plx_handle *weak;
+
+	(void)state;
+	for (uint64_t i = 0; i < 1000; i++)
+		guard(i % 2 ? gone : stays, box_make(i % 60));
+	plx_guardian_destroy(gone);
+	weak = plx_handle_create(thread, plx_weak_create(thread, box_make(1)));
+	gone = guardian_make(0);
+	guard(gone, plx_weak_get(thread, weak->ref));
+	plx_collect(thread);
+	assert_non_null(plx_weak_get(thread, weak->ref)); /* in the queue */
+	plx_guardian_destroy(gone);
+	for (uint64_t i = 0; i < 500; i++)
+		assert_int_equal(((struct box *)plx_guardian_poll(thread, stays))->value % 2, 0);
+	assert_null(plx_guardian_poll(thread, stays));
+	plx_collect(thread);
+	assert_null(plx_weak_get(thread, weak->ref)); /* let go with its queue */
+}
+
+/* Another thread than that which registers and collects gets them all. */
+static void *drain(void *argument)
+{
+	struct plx_thread *own;
+	uint64_t sum = 0;
+
+	if (plx_thread_attach(heap, &own, NULL) != PLX_OK)
+		return NULL;
+	for (int n = 0; n < 1000;) {
+		const struct box *box;
+
+		plx_guardian_wait(own, argument, 1000);
+		while ((box = plx_guardian_poll(own, argument)) != NULL) {
+			sum += box->value;
+			n++;
+		}
+	}
+	plx_thread_detach(own);
+	return (void *)(uintptr_t)sum;
+}
+
+static void test_guardian_drained_elsewhere(void **state)
+{
+	struct plx_guardian *guardian = guardian_make(3);
+	pthread_t id;
+	void *sum;
+
+	(void)state;
+	assert_int_equal(pthread_create(&id, NULL, drain, guardian), 0);
+	for (uint64_t i = 0; i < 1000; i++) {
+		guard(guardian, box_make(i));
+		if (i % 100 == 0)
+			plx_collect(thread);
+	}
+	plx_collect(thread);
+	plx_block_enter(thread);
+	pthread_join(id, &sum);
+	plx_block_exit(thread);
+	assert_int_equal((uintptr_t)sum, 999 * 1000 / 2);
+}
+
+static void test_guardian_misuse_and_waiting(void **state)
+{
+	struct plx_guardian *guardian = guardian_make(0);
+	struct plx_error error;
+	int outside;
+
+	(void)state;
+	assert_null(plx_guardian_create(heap, PLX_GUARDIAN_PRIORITIES, &error));
+	assert_int_equal(error.status, PLX_ERROR_MISUSE);
+	assert_int_equal(plx_guardian_register(thread, guardian, &outside, &error),
+			 PLX_ERROR_MISUSE);
+	assert_int_equal(plx_guardian_register(thread, guardian, NULL, NULL), PLX_ERROR_MISUSE);
+	assert_false(plx_guardian_wait(thread, guardian, 1));
+	guard(guardian, box_make(1));
+	plx_collect(thread);
+	assert_true(plx_guardian_wait(thread, guardian, 0));
+	assert_int_equal(poll_all(guardian), 1 << 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -335,6 +545,13 @@ int main(void)
 		CASE(test_ephemerons_many),
 		CASE(test_ephemeron_table_cannot_grow),
 		CASE(test_large_key),
+		CASE(test_guardian_gives_back_what_died),
+		CASE(test_guardian_registered_twice),
+		CASE(test_guardian_order),
+		CASE(test_guardian_and_ephemeron),
+		CASE(test_guardian_destroyed),
+		CASE(test_guardian_drained_elsewhere),
+		CASE(test_guardian_misuse_and_waiting),
 	};
 
 	return cmocka_run_group_tests_name("weak", tests, NULL, NULL);

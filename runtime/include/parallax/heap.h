@@ -114,6 +114,7 @@ struct plx_stats {
 	/* Weak objects. */
 	uint64_t weak_cleared;	    /* weak references whose referent died */
 	uint64_t ephemerons_broken; /* ephemerons whose key died */
+	uint64_t guarded_found;	    /* registrations whose object was handed to its guardian */
 	uint64_t ephemeron_steps;   /* work: each that waited for its key, and each look for such */
 };
 
