@@ -66,6 +66,7 @@
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/guardian.h"
+#include "gc/collect/identity.h"
 #include "gc/collect/reference.h"
 #include "gc/collect/resolver.h"
 #include "gc/collect/telemetry.h"
@@ -228,6 +229,7 @@ static void cycle_flip(struct gc_heap *heap)
 	cycle_pause_begin(heap, GC_STOP_FLIP);
 	gc_flip_stw(heap);
 	gc_guardians_switch_stw(heap);
+	gc_identities_switch_stw(heap);
 	heap->world->armed(heap, gc_load_acquire(&heap->armed)); /* [MO-ARMED] */
 	cycle_pause_end(heap);
 	GC_PHASE_END(heap, flip, gc_flip_mode_name(heap->cycle.mode), heap->cycle.dirty_pages, 0,
@@ -311,6 +313,7 @@ void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world)
 	gc_sweep(heap);
 	GC_PHASE_END(heap, sweep, cycle->live_bytes, cycle->freed_regions, 0, 0);
 	gc_plan(heap);
+	gc_identities_carry(heap, heap->cycle.evacuated_count != 0);
 	gc_pace_moving(heap);
 	GC_PHASE_END(heap, plan, cycle->evacuated_count, cycle->evacuated_bytes,
 		     cycle->target_count, 0);

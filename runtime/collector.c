@@ -11,6 +11,7 @@
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/guardian.h"
+#include "gc/collect/identity.h"
 #include "gc/collect/markpool.h"
 #include "gc/collect/reference.h"
 #include "gc/collect/workers.h"
@@ -216,7 +217,7 @@ int rt_collector_start(struct plx_heap *heap)
 	heap->gc.cycle_events = gc_event_ring_take(&heap->gc.events, "collector", 0);
 	heap->gc.mark_pool = gc_mark_pool_create();
 	if (!heap->gc.mark_pool || !gc_references_create(&heap->gc) ||
-	    !gc_guardians_create(&heap->gc) ||
+	    !gc_guardians_create(&heap->gc) || !gc_identities_create(&heap->gc) ||
 	    gc_workers_create(&heap->gc, collector_workers(heap)) < 0)
 		return -ENOMEM;
 	error = gc_sys->thread_create(&collector->thread, collector_main, heap);
@@ -236,6 +237,7 @@ void rt_collector_stop(struct plx_heap *heap)
 		pthread_join(collector->thread, NULL);
 	}
 	gc_workers_destroy(&heap->gc);
+	gc_identities_destroy(&heap->gc);
 	gc_guardians_destroy(&heap->gc);
 	gc_references_destroy(&heap->gc);
 	gc_mark_pool_destroy(heap->gc.mark_pool);

@@ -21,6 +21,7 @@
 
 struct gc_guardians;
 struct gc_heap;
+struct gc_identities;
 struct gc_references;
 struct gc_resolver;
 
@@ -183,6 +184,7 @@ struct gc_heap {
 	const struct gc_world *world;
 	struct gc_references *references;
 	struct gc_guardians *guardians;
+	struct gc_identities *identities;
 	struct gc_uffd uffd;
 	uint64_t large_bytes; /* objects above it get regions of their own */
 	uint32_t cpus;

@@ -6,7 +6,8 @@
  * weak reads, and collects, while a driver asks for one cycle after the other. After plx_collect what the mirror cannot reach must be gone, and what it can reach must
  * be there, with its contents: exactly.
  *
- * All threads also read weak references they share: once one of them has seen NULL, so does everybody. */
+ * All threads also read weak references they share: once one of them has seen NULL, so does everybody; and
+ * those that are made for a referent that stays are never NULL to anybody. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@
 #define NODES 400
 #define PAIRS 250
 #define SHARED 16
+#define FRESH 8
 #define GUARDIANS 2
 #define KEPT_EVERY 16 /* such nodes stay roots: no guardian may give them back */
 
@@ -48,6 +50,7 @@ struct mirror {
 	int edge[2]; /* -1: NULL */
 	bool root, reached;
 	unsigned guarded[GUARDIANS]; /* registrations */
+	uint32_t hash;		     /* 0: never asked for */
 };
 
 /* The mirror of an ephemeron. */
@@ -83,6 +86,9 @@ static atomic_bool stop;
 /* Weak references that all threads read; what is gone was seen gone by somebody. */
 static struct plx_handle *shared;
 static atomic_bool gone[SHARED];
+
+/* Made anew all the time: a node, and a weak reference to it. */
+static struct plx_handle *fresh, *fresh_weak;
 
 static struct plx_weak *weak_of(const struct actor *self, int i)
 {
@@ -159,6 +165,8 @@ static void check_node(struct actor *self, int i, const struct node *object)
 	CHECK(object->id == mirror->id);
 	if (mirror->root)
 		CHECK(self->roots[i]->ref == object);
+	if (mirror->hash)
+		CHECK(plx_identity_hash(self->thread, object) == mirror->hash);
 	for (int e = 0; mirror->kind != KIND_LEAF && e < 2; e++) {
 		if (mirror->edge[e] < 0)
 			CHECK(object->edge[e] == NULL);
@@ -360,6 +368,42 @@ static void step_pair(struct actor *self, int i, int j)
 	}
 }
 
+static void **array_slot(struct plx_handle *array, int i)
+{
+	return (void **)((char *)array->ref + sizeof(struct plx_header)) + i;
+}
+
+/* The node is held before the weak reference is seen; and as long as a reader is at no safepoint, a cycle
+ * that begins after it was replaced cannot end. */
+static void step_fresh(struct actor *self)
+{
+	int i = (int)random_below(&self->random, FRESH);
+	const struct plx_weak *found;
+	const struct node *object;
+	struct plx_scope scope;
+	struct plx_handle *node;
+	void *weak;
+
+	if (random_once_in(&self->random, 4) && i % 2 == (int)self->number % 2) {
+		plx_scope_enter(self->thread, &scope);
+		node = plx_handle_push(self->thread, allocate(self, KIND_FIXED));
+		CHECK(node && node->ref);
+		((struct node *)node->ref)->id = UINT64_C(1) << 61 | (uint64_t)i;
+		weak = plx_weak_create(self->thread, node->ref);
+		plx_store(self->thread, array_slot(fresh, i), node->ref);
+		plx_store(self->thread, array_slot(fresh_weak, i), weak);
+		plx_scope_exit(self->thread, &scope);
+	}
+	i = (int)random_below(&self->random, FRESH);
+	/* Acquire: pairs with the release of plx_store [MO-PUBLISH]. */
+	found = __atomic_load_n((struct plx_weak **)array_slot(fresh_weak, i), __ATOMIC_ACQUIRE);
+	if (!found)
+		return;
+	object = plx_weak_get(self->thread, found);
+	CHECK(object != NULL);
+	CHECK(object->id == (UINT64_C(1) << 61 | (uint64_t)i));
+}
+
 static int node_of(const struct actor *self, uint64_t id)
 {
 	for (int i = 0; i < NODES; i++)
@@ -402,6 +446,16 @@ static void step_guardian(struct actor *self, int i)
 	self->nodes[i].guarded[g]++;
 }
 
+static void step_hash(struct actor *self, int i)
+{
+	struct node *object = node_read(self, i);
+
+	if (!object || self->nodes[i].hash)
+		return;
+	self->nodes[i].hash = plx_identity_hash(self->thread, object);
+	CHECK(self->nodes[i].hash != 0);
+}
+
 static void step_any(struct actor *self)
 {
 	int i = (int)random_below(&self->random, NODES),
@@ -426,7 +480,10 @@ static void step_any(struct actor *self)
 		step_pair(self, i, j);
 	if (dice >= 95)
 		step_guardian(self, i);
+	else if (dice >= 90)
+		step_hash(self, i);
 	step_shared(self);
+	step_fresh(self);
 	plx_poll(self->thread);
 }
 
@@ -525,6 +582,8 @@ static struct plx_handle *shared_make(struct plx_thread *thread)
 		plx_handle_create(thread, plx_alloc_array(thread, arrays, SHARED));
 
 	shared = plx_handle_create(thread, plx_alloc_array(thread, arrays, SHARED));
+	fresh = plx_handle_create(thread, plx_alloc_array(thread, arrays, FRESH));
+	fresh_weak = plx_handle_create(thread, plx_alloc_array(thread, arrays, FRESH));
 	for (int i = 0; i < SHARED; i++) {
 		struct node *node = plx_alloc(thread, layouts[i % 2 ? KIND_LEAF : KIND_FIXED]);
 		struct plx_weak *weak;

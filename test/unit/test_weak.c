@@ -2,6 +2,7 @@
  * lists of them cannot grow. What needs several threads is in test/system/weak.c. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -528,6 +529,60 @@ static void test_guardian_misuse_and_waiting(void **state)
 	assert_int_equal(poll_all(guardian), 1 << 1);
 }
 
+/* ---- identity hashes ---- */
+
+static int compare_hashes(const void *a, const void *b)
+{
+	const uint32_t *left = a, *right = b;
+
+	return *left < *right ? -1 : *left > *right;
+}
+
+/* Small, leaf and large; through moves, and beside neighbours that die. */
+static void test_identity_hash_stays(void **state)
+{
+	enum { COUNT = 5000 };
+	static uint32_t hashes[COUNT];
+	const struct plx_layout *bytes = plx_layout_bytes(heap, NULL);
+	struct plx_handle *objects = array_make(COUNT);
+	unsigned same = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++) {
+		void *object = i % 3 ? (void *)box_make(i) : plx_alloc_array(thread, bytes, i % 90);
+
+		plx_store(thread, slot_of(objects, i), object);
+		if (i % 2)
+			hashes[i] = plx_identity_hash(thread, object);
+	}
+	plx_store(thread, slot_of(objects, 0), plx_alloc_array(thread, arrays, 100000));
+	hashes[0] = plx_identity_hash(thread, *slot_of(objects, 0));
+	for (int round = 0; round < 4; round++) {
+		plx_collect(thread);
+		for (size_t i = 0; i < COUNT; i++) {
+			if (i % 7 == 1 && round == 1)
+				plx_store(thread, slot_of(objects, i), NULL);
+			if (*slot_of(objects, i) && (i == 0 || i % 2))
+				assert_int_equal(plx_identity_hash(thread, *slot_of(objects, i)),
+						 hashes[i]);
+		}
+	}
+	qsort(hashes, COUNT, sizeof(hashes[0]), compare_hashes);
+	for (size_t i = COUNT / 2 + 1; i < COUNT; i++)
+		same += hashes[i] == hashes[i - 1];
+	assert_in_range(same, 0, 2); /* 0.0007 are to be expected */
+}
+
+static void test_identity_hash_outside(void **state)
+{
+	int outside = 0;
+
+	(void)state;
+	assert_int_not_equal(plx_identity_hash(thread, &outside), 0);
+	assert_int_equal(plx_identity_hash(thread, &outside), plx_identity_hash(thread, &outside));
+	assert_int_not_equal(plx_identity_hash(thread, NULL), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -552,6 +607,8 @@ int main(void)
 		CASE(test_guardian_destroyed),
 		CASE(test_guardian_drained_elsewhere),
 		CASE(test_guardian_misuse_and_waiting),
+		CASE(test_identity_hash_stays),
+		CASE(test_identity_hash_outside),
 	};
 
 	return cmocka_run_group_tests_name("weak", tests, NULL, NULL);

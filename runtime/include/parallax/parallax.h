@@ -8,6 +8,7 @@
 #include <parallax/guardian.h>
 #include <parallax/heap.h>
 #include <parallax/histogram.h>
+#include <parallax/identity.h>
 #include <parallax/layout.h>
 #include <parallax/object.h>
 #include <parallax/root.h>
