@@ -80,6 +80,7 @@ void rt_telemetry_cycle(struct plx_heap *heap)
 	telemetry->recent[telemetry->ended++ % PLX_CYCLES_KEPT] = summary;
 	pthread_mutex_unlock(&telemetry->lock);
 	rt_log_cycle(heap, &summary);
+	rt_pins_log(&heap->gc);
 }
 
 uint32_t plx_heap_recent_cycles(struct plx_heap *heap, struct plx_cycle_summary *into,

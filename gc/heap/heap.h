@@ -134,6 +134,8 @@ struct gc_cycle {
 	uint64_t number, end_ns, used_before_bytes;
 	uint64_t phase_started_ns;
 	uint64_t phase_ns[GC_EVENT_COUNT]; /* of phases: how long they took, repetitions added up */
+	uint32_t unchosen_count; /* of the chosen regions, by the flip: see pin.c */
+	uint64_t held_by_pins;	 /* regions that would have been candidates or chosen */
 };
 
 struct gc_late_dirty {
@@ -141,6 +143,18 @@ struct gc_late_dirty {
 	uint32_t pages[64];
 };
 #define GC_LATE_DIRTY_MAX 64
+
+#define GC_PINS_LATE_MAX 64
+
+/* See gc/collect/pin.c. */
+struct gc_pins {
+	pthread_mutex_t lock;
+	/* Under the lock; the pause reads without. */
+	uint32_t *counts; /* per region: pinned objects in it, each as often as it is pinned */
+	uint32_t regions; /* that have pins */
+	uint32_t late_count; /* pins in regions that were chosen; more than GC_PINS_LATE_MAX: not listed */
+	uint32_t late[GC_PINS_LATE_MAX];
+};
 
 /* See pace.c. */
 struct gc_pace {
@@ -205,7 +219,8 @@ struct gc_heap {
 	uint32_t fault_turn;	  /* odd while the fault thread resolves [FT-2] */
 	uint32_t mark_overflowed; /* an object was marked but could not be queued */
 	struct gc_late_dirty late;
-	uint32_t stalled; /* mutators that wait for memory now */
+	struct gc_pins pins; /* under its own lock */
+	uint32_t stalled;    /* mutators that wait for memory now */
 	struct gc_pace pace;
 	uint32_t trigger_regions;  /* regions in use at which the next cycle starts */
 	uint64_t soft_limit_bytes; /* what the heap should not use more of, see size.c */
