@@ -116,9 +116,9 @@ struct plx_stats {
 	uint64_t ephemerons_broken; /* ephemerons whose key died */
 	uint64_t guarded_found;	    /* registrations whose object was handed to its guardian */
 	uint64_t ephemeron_steps;   /* work: each that waited for its key, and each look for such */
-	uint64_t pins;		   /* pinned now: pairs of an object and who pins it */
-	uint64_t pinned_regions;   /* hold a pinned object now */
-	uint64_t pin_held_regions; /* not evacuated because of pins, summed over cycles */
+	uint64_t pins;		    /* pinned now: pairs of an object and who pins it */
+	uint64_t pinned_regions;    /* hold a pinned object now */
+	uint64_t pin_held_regions;  /* not evacuated because of pins, summed over cycles */
 	uint64_t unchosen_regions; /* kept at the last moment, in the flip, after they had been chosen */
 };
 

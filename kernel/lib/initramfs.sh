@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# initramfs.sh: what the guest boots into: busybox, the collector's programs with the libraries they
+# need, our page-level tests.
+
+collector_programs=(build/release/runtime/tools/plx_info build/release/test/unit/test_probe
+	build/release/test/unit/test_uffd build/release/test/unit/test_view
+	build/release/test/system/shadow build/release/bench/gc_pause build/release/bench/postcopy
+	build/release/kernel/tests/page_tests)
+
+# A program and every library the loader would bring, at the paths it looks for them.
+add_program()
+{
+	local program=$1 library
+
+	cp -L "$program" "$root/bin/"
+	ldd "$program" 2> /dev/null | grep -oE '/[^ ]+' | sort -u | while read -r library; do
+		[ -e "$root$library" ] || install -D "$library" "$root$library"
+	done
+}
+
+# The jobs for this kernel: plans it cannot serve are checked to be refused with a reason.
+write_jobs()
+{
+	local needs rest
+
+	cat "$kernel_dir/guest/jobs"
+	grep -v '^#' "$kernel_dir/guest/jobs-collector" | while IFS='|' read -r needs rest; do
+		[ "$needs" = minor ] && [ "$plan" != minor ] && continue
+		echo "$rest"
+	done
+	[ "$plan" = minor ] || cat << 'END'
+refusal|60|! GC_USE_UFFD_MINOR=1 shadow --cycles 1 > /tmp/refusal 2>&1 && cat /tmp/refusal && grep -q 'the minor plan cannot be served here' /tmp/refusal
+END
+}
+
+write_environment()
+{
+	local require=''
+
+	[ "$plan" != minor ] || require=minor,sigbus,thread
+	sed -i "2i export PLX_TEST_REQUIRE=$require" "$root/init"
+}
+
+make_initramfs()
+{
+	local root program
+
+	root="$results/root"
+	rm -rf "$root"
+	mkdir -p "$root"/{bin,dev,proc,sys,tmp}
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	for program in "${collector_programs[@]}"; do
+		[ -x "$top/$program" ] || fail "$program is not built: ./dev build release"
+		add_program "$top/$program"
+	done
+	[ ! -e "$image/brd.ko" ] || cp "$image/brd.ko" "$root/brd.ko"
+	cp "$kernel_dir/guest/init" "$root/init"
+	chmod +x "$root/init"
+	write_environment
+	write_jobs > "$root/jobs"
+	guest_key=$({
+		cat "$image/.key"
+		(cd "$root" && find . -type f | sort | xargs sha256sum)
+	} | digest_of)
+	# A console before devtmpfs is mounted is the kernel's to make.
+	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) > "$results/initramfs.gz"
+	rm -rf "$root"
+}
