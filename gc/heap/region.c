@@ -292,7 +292,7 @@ void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions)
 		struct gc_region_range *range = &regions->ranges[i];
 
 		/* From the top down: low addresses are reused first. */
-		for (uint32_t index = range->high_water; index-- > 0;)
+		for (uint32_t index = gc_range_high_water(range); index-- > 0;)
 			if (!regions_trim_one(regions, range, index, target_regions))
 				return;
 	}
