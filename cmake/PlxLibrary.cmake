@@ -4,6 +4,9 @@
 add_library(parallax_objects OBJECT)
 target_include_directories(parallax_objects PRIVATE "${PROJECT_SOURCE_DIR}"
                                                     "${PROJECT_SOURCE_DIR}/runtime/include")
+if(PLX_USDT AND PLX_SDT_FOLDER)
+  target_compile_definitions(parallax_objects PRIVATE PLX_USDT=1)
+endif()
 target_link_libraries(parallax_objects PRIVATE Threads::Threads PkgConfig::LIBUNWIND)
 
 add_library(parallax SHARED)

@@ -6,6 +6,10 @@ option(PLX_TORTURE "Smallest regions and buffers, random yields (implies PLX_DEB
 set(PLX_SANITIZE "" CACHE STRING "Sanitizer: address, undefined, thread, or empty")
 option(PLX_BUILD_PROGRAMS "Tests, benchmarks and examples too" ${PROJECT_IS_TOP_LEVEL})
 
+option(PLX_USDT "USDT probes, where sys/sdt.h is (Debian: systemtap-sdt-dev)" ON)
+find_path(PLX_SDT_FOLDER sys/sdt.h)
+mark_as_advanced(PLX_SDT_FOLDER)
+
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
 endif()

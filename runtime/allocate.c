@@ -84,6 +84,11 @@ static bool allocate_stall(struct plx_heap *heap, struct rt_thread *thread, uint
 	gc_add_relaxed(&heap->gc.stats.stalls, 1); /* statistics */
 	gc_add_relaxed(&heap->gc.stats.stall_ns, stall_ns);
 	GC_SPAN(thread->gc.events, stall, start_ns, stall_ns, bytes, emergency, 0, 0);
+	rt_listeners_stall(heap, &(struct plx_stall){.thread = &thread->gc.pub,
+						     .start_ns = start_ns,
+						     .duration_ns = stall_ns,
+						     .bytes = bytes,
+						     .emergency = emergency});
 	return collected;
 }
 
@@ -131,6 +136,7 @@ void *plx_alloc_slow(struct plx_thread *pub, const struct plx_layout *layout, ui
 	uint64_t bytes = allocate_size(heap, type, length);
 
 	GC_CHECK(TH_1, gc_load_relaxed(&thread->state) == RT_RUNNING);
+	GC_CHECK(LI_2, !rt_listener_inside());
 	if (bytes == 0)
 		return allocate_give_up(heap, pub, length);
 	plx_poll(pub);

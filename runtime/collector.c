@@ -58,6 +58,7 @@ void rt_collector_wait(struct plx_heap *heap, const char *cause, bool emergency)
 	struct rt_collector *collector = &heap->collector;
 	uint64_t mine;
 
+	GC_CHECK(LI_2, !rt_listener_inside());
 	pthread_mutex_lock(&collector->lock);
 	mine = collector->started + 1; /* [CL-1] */
 	if (collector->wanted < mine) {
@@ -121,6 +122,7 @@ static void collector_return_memory(struct plx_heap *heap, uint32_t target_regio
 		return;
 	GC_INSTANT(heap->gc.cycle_events, returned, returned, 0, 0, 0);
 	rt_log_returned(heap, returned);
+	rt_listeners_memory_returned(heap, returned);
 }
 
 /* Give memory back if it has been idle. True when nothing is left to be given back later. */
@@ -160,6 +162,12 @@ static void collector_idle_locked(struct plx_heap *heap)
 	}
 }
 
+/* Of the cycle that begins. */
+static uint64_t collector_cycle_number(const struct plx_heap *heap)
+{
+	return gc_load_relaxed(&heap->gc.stats.cycles) + 1; /* this thread counts them */
+}
+
 static void *collector_main(void *argument)
 {
 	struct plx_heap *heap = argument;
@@ -180,6 +188,7 @@ static void *collector_main(void *argument)
 		emergency = collector->emergency;
 		collector->emergency = false;
 		pthread_mutex_unlock(&collector->lock);
+		rt_listeners_cycle_begin(heap, collector_cycle_number(heap), cause);
 		gc_cycle_run(&heap->gc, cause, emergency);
 		rt_telemetry_cycle(heap);
 		pthread_mutex_lock(&collector->lock);

@@ -70,12 +70,14 @@ static void heap_init_runtime(struct plx_heap *heap)
 	rt_handles_init(heap);
 	rt_telemetry_init(heap);
 	rt_pins_init(heap);
+	rt_listeners_init(heap);
 	heap->gc.world = &rt_world;
 	gc_pace_init(&heap->gc);
 }
 
 static void heap_destroy_runtime(struct plx_heap *heap)
 {
+	rt_listeners_destroy(heap);
 	rt_telemetry_destroy(heap);
 	rt_pins_destroy(heap);
 	rt_handles_destroy(heap);
@@ -222,6 +224,8 @@ void plx_heap_stats(struct plx_heap *heap, struct plx_stats *stats)
 				<< regions->region_shift;
 	stats->allocated_bytes = heap->gc.allocated_bytes;
 	stats->returned_bytes = regions->returned_bytes;
+	stats->next_bytes = (uint64_t)gc_load_relaxed(&heap->gc.trigger_regions) /* a hint */
+			    << regions->region_shift;
 	pthread_mutex_unlock(&regions->lock);
 	rt_pins_stats(heap, stats);
 	stats->metadata_bytes = gc_heap_metadata_bytes(&heap->gc);

@@ -226,5 +226,6 @@ const struct gc_world rt_world = {
 	.roots_open = rt_roots_open,
 	.each_mutator = world_each_mutator,
 	.each_root = rt_roots_each,
+	.paused = rt_listeners_paused,
 	.armed = world_armed,
 };

@@ -79,8 +79,10 @@ void rt_telemetry_cycle(struct plx_heap *heap)
 	pthread_mutex_lock(&telemetry->lock);
 	telemetry->recent[telemetry->ended++ % PLX_CYCLES_KEPT] = summary;
 	pthread_mutex_unlock(&telemetry->lock);
+	gc_add_relaxed(&heap->gc.stats.freed_bytes, summary.freed_bytes); /* a statistic */
 	rt_log_cycle(heap, &summary);
 	rt_pins_log(&heap->gc);
+	rt_listeners_cycle_end(heap, &summary);
 }
 
 uint32_t plx_heap_recent_cycles(struct plx_heap *heap, struct plx_cycle_summary *into,

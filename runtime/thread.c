@@ -76,6 +76,7 @@ enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **int
 	struct rt_thread *thread;
 
 	*into = NULL;
+	GC_CHECK(LI_2, !rt_listener_inside());
 	if (rt_thread_self(heap))
 		return rt_error(error, PLX_ERROR_MISUSE,
 				"this thread is attached to the heap already");

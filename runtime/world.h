@@ -27,6 +27,7 @@
 #include <pthread.h>
 
 #include "gc/heap/heap.h"
+#include "runtime/listener.h"
 
 enum rt_state { RT_RUNNING, RT_BLOCKED, RT_STOPPED, RT_HELD = 4 };
 
@@ -152,6 +153,7 @@ struct plx_heap {
 	struct rt_collector collector;
 	struct rt_fault_thread fault_thread;
 	struct rt_telemetry telemetry;
+	struct rt_listeners listeners;
 	struct rt_trace *trace; /* the collector thread's; NULL: none */
 	/* Set once, before threads attach. */
 	plx_oom_handler oom_handler;

@@ -95,6 +95,18 @@ void gc_event_put(struct gc_event_ring *ring, enum gc_event_id id, uint64_t at_n
 void gc_event_put_shared(struct gc_events *events, enum gc_event_id id,
 			 const uint64_t arguments[GC_EVENT_ARGUMENTS]);
 
+/* USDT probes (provider parallax), where the build found sys/sdt.h: an instruction that does nothing until
+ * a tracer puts its own in its place. The duration comes first, 0 for what has none. */
+#ifdef PLX_USDT
+#include <sys/sdt.h>
+#define GC_EVENT_PROBE_(name, duration_ns, a, b, c, d) \
+	DTRACE_PROBE5(parallax, name, duration_ns, a, b, c, d)
+#else
+#define GC_EVENT_PROBE_(name, duration_ns, a, b, c, d) \
+	do {                                           \
+	} while (0)
+#endif
+
 /* One argument: a number, or a pointer to a constant string. */
 #define GC_EVENT_WORD(value) ((uint64_t)(uintptr_t)(value))
 
@@ -102,6 +114,8 @@ void gc_event_put_shared(struct gc_events *events, enum gc_event_id id,
 	do {                                                                                       \
 		struct gc_event_ring *ring_ = (ring);                                              \
                                                                                                    \
+		GC_EVENT_PROBE_(name, GC_EVENT_WORD(duration_ns), GC_EVENT_WORD(a),                \
+				GC_EVENT_WORD(b), GC_EVENT_WORD(c), GC_EVENT_WORD(d));             \
 		if (__builtin_expect(ring_ != NULL, 0))                                            \
 			gc_event_put(ring_, GC_EVENT_##name, (at_ns), (duration_ns),               \
 				     (const uint64_t[GC_EVENT_ARGUMENTS]){                         \
@@ -115,6 +129,8 @@ void gc_event_put_shared(struct gc_events *events, enum gc_event_id id,
 /* From any thread that has no ring at hand: costs a system call when it is recorded. */
 #define GC_INSTANT_SHARED(events, name, a, b, c, d)                                       \
 	do {                                                                              \
+		GC_EVENT_PROBE_(name, UINT64_C(0), GC_EVENT_WORD(a), GC_EVENT_WORD(b),    \
+				GC_EVENT_WORD(c), GC_EVENT_WORD(d));                      \
 		if (__builtin_expect((events)->level != 0, 0))                            \
 			gc_event_put_shared((events), GC_EVENT_##name,                    \
 					    (const uint64_t[GC_EVENT_ARGUMENTS]){         \

@@ -26,8 +26,6 @@ static void telemetry_sample(struct gc_heap *heap)
 	struct gc_regions *regions = &heap->regions;
 	uint64_t resident;
 
-	if (!heap->cycle_events)
-		return;
 	pthread_mutex_lock(&regions->lock);
 	resident = regions->used + regions->resident_free;
 	pthread_mutex_unlock(&regions->lock);
@@ -66,13 +64,19 @@ void gc_telemetry_pause(struct gc_heap *heap)
 	uint64_t reaching_ns = heap->pause_stopped_ns - heap->pause_started_ns;
 
 	plx_histogram_record_shared(&heap->distributions[PLX_DISTRIBUTION_PAUSE_NS], pause_ns);
-	gc_add_relaxed(&heap->stats.pause_ns, pause_ns); /* a statistic */
+	gc_add_relaxed(&heap->stats.pauses, 1); /* statistics */
+	gc_add_relaxed(&heap->stats.pause_ns, pause_ns);
 	cycle->pause_count++;
 	cycle->pause_total_ns += pause_ns;
 	cycle->pause_max_ns = gc_max(cycle->pause_max_ns, pause_ns);
 	GC_SPAN(heap->cycle_events, stop, heap->pause_started_ns, reaching_ns, kind, 0, 0, 0);
 	GC_SPAN(heap->cycle_events, pause, heap->pause_started_ns, pause_ns, kind, reaching_ns, 0,
 		0);
+	heap->world->paused(heap, &(struct plx_pause){.kind = kind,
+						      .start_ns = heap->pause_started_ns,
+						      .duration_ns = pause_ns,
+						      .reaching_ns = reaching_ns,
+						      .cycle_number = cycle->number});
 }
 
 void gc_telemetry_handshake(struct gc_heap *heap, uint64_t start_ns)

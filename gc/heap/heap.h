@@ -7,6 +7,7 @@
 
 #include <parallax/heap.h>
 #include <parallax/histogram.h>
+#include <parallax/listener.h>
 #include <parallax/thread.h>
 
 #include "gc/base/event.h"
@@ -91,6 +92,8 @@ struct gc_world {
 	void (*roots_open)(struct gc_heap *heap);
 	void (*each_mutator)(struct gc_heap *heap, gc_answer visit);
 	void (*each_root)(struct gc_heap *heap, gc_root_visit visit, void *context);
+	/* A pause has ended; mutators run. */
+	void (*paused)(struct gc_heap *heap, const struct plx_pause *pause);
 	/* Pages were taken away (in the pause) or are all back: faults begin or end. */
 	void (*armed)(struct gc_heap *heap, bool armed);
 };

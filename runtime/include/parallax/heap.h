@@ -109,6 +109,9 @@ struct plx_stats {
 	uint64_t soft_limit_bytes; /* what the heap should not use more of (GC_HEAP_POLICY) */
 	uint64_t handshakes;	   /* rounds in which each thread answered at its own safepoint */
 	uint64_t handshake_ns;	   /* sum of their durations; nobody stands still meanwhile */
+	uint64_t pauses;	   /* in which all threads stood still */
+	uint64_t freed_bytes;	   /* whole regions won by cycles, less those moved into, ever */
+	uint64_t next_bytes;	   /* in use when the next cycle starts */
 	uint64_t trace_lost; /* events that were overwritten before GC_TRACE could write them */
 
 	/* Weak objects. */

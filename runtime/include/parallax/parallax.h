@@ -10,6 +10,7 @@
 #include <parallax/histogram.h>
 #include <parallax/identity.h>
 #include <parallax/layout.h>
+#include <parallax/listener.h>
 #include <parallax/object.h>
 #include <parallax/pin.h>
 #include <parallax/root.h>
