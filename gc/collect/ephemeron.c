@@ -28,6 +28,7 @@
 #include <parallax/weak.h>
 
 #include "gc/base/meta.h"
+#include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/reference.h"
 #include "gc/collect/workers.h"
@@ -233,6 +234,7 @@ void gc_ephemeron_found(struct gc_heap *heap, struct gc_mark *mark, uintptr_t ep
 		ephemeron_follow(mark, ephemeron);
 		return;
 	}
+	gc_yield_point();			     /* the key may be marked just now [EP-1] */
 	if (!ephemeron_wait(heap, ephemeron, key)) { /* [EP-3] */
 		/* Relaxed: read by the cycle's thread when the markers are done [WK-2]. */
 		gc_store_relaxed(&heap->references->ephemerons->missed, 1);

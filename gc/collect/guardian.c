@@ -30,6 +30,7 @@
 #include <time.h>
 
 #include "gc/base/meta.h"
+#include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/reference.h"
 #include "gc/collect/workers.h"
@@ -276,6 +277,7 @@ static void guardian_mark_ready(struct gc_heap *heap, uint32_t index, uint32_t a
 /* As root pages are: what is taken out meanwhile is logged. */
 void gc_guardians_mark_ready(struct gc_heap *heap)
 {
+	gc_yield_point();
 	guardians_each(heap, guardian_mark_ready, 0);
 }
 

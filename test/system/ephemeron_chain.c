@@ -130,6 +130,40 @@ static void run(enum order order)
 	plx_handle_release(thread, first);
 }
 
+/* As many ephemerons whose keys are marked by one worker while another scans them. */
+static void run_wide(uint64_t count)
+{
+	struct plx_handle *table = plx_handle_create(thread, NULL);
+	struct plx_handle *held = plx_handle_create(thread, NULL);
+	struct plx_handle *key = plx_handle_create(thread, NULL);
+	struct plx_stats stats;
+
+	plx_handle_set(thread, table, plx_alloc_array(thread, arrays, count));
+	plx_handle_set(thread, held, plx_alloc_array(thread, arrays, count));
+	for (uint64_t i = 0; i < count; i++) {
+		struct plx_handle *value = plx_handle_create(thread, key_make(i + count));
+		void *made;
+
+		plx_handle_set(thread, key, key_make(i));
+		plx_store(thread, slot_of(held, i), key->ref);
+		made = plx_ephemeron_create(thread, key->ref, value->ref);
+		plx_store(thread, slot_of(table, i), made);
+		plx_handle_release(thread, value);
+	}
+	plx_handle_release(thread, key);
+	for (int round = 0; round < 5; round++) {
+		collect(&stats);
+		for (uint64_t i = 0; i < count; i++) {
+			void *value, *found = plx_ephemeron_get(thread, *slot_of(table, i), &value);
+
+			CHECK(found == *slot_of(held, i));
+			CHECK(((struct key *)value)->number == i + count);
+		}
+	}
+	plx_handle_release(thread, table);
+	plx_handle_release(thread, held);
+}
+
 int main(int argc, char **argv)
 {
 	struct shadow_options options;
@@ -152,6 +186,7 @@ int main(int argc, char **argv)
 	/* Long chains take long to make: both directions are enough. */
 	for (int order = 0; order < (links > 100000 ? ORDER_MIXED : ORDER_COUNT); order++)
 		run((enum order)order);
+	run_wide(20000);
 	plx_thread_detach(thread);
 	plx_heap_distribution(heap, PLX_DISTRIBUTION_PAUSE_NS, &pauses);
 	printf("ephemeron_chain: longest pause %.0f us (for information)\n",
