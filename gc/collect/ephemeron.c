@@ -280,6 +280,19 @@ bool gc_ephemerons_rescan(struct gc_heap *heap)
 	return rescan.any;
 }
 
+uint64_t gc_ephemerons_waiting(struct gc_heap *heap)
+{
+	uint64_t waiting = 0;
+
+	for (int i = 0; i < STRIPES; i++) {
+		const struct ephemeron_stripe *stripe = &heap->references->ephemerons->stripes[i];
+
+		for (uint32_t n = 0; n < stripe->used; n++)
+			waiting += stripe->nodes[n].ephemeron != 0;
+	}
+	return waiting;
+}
+
 /* ---- breaking ---- */
 
 /* True if it was broken by this call. The value first: who reads NULL as key finds no value. */

@@ -21,6 +21,9 @@ void gc_ephemeron_key_marked(struct gc_heap *heap, struct gc_mark *mark, uintptr
 /* The cycle, when the markers are done: true if that brought something up. */
 bool gc_ephemerons_rescan(struct gc_heap *heap);
 
+/* How many wait for their keys: exact while no marker runs. */
+uint64_t gc_ephemerons_waiting(struct gc_heap *heap);
+
 /* Clearing: a worker's share of those that still wait; or one that was found otherwise. */
 void gc_ephemerons_clear_work(struct gc_worker *worker);
 bool gc_ephemeron_break(const struct gc_heap *heap, uintptr_t ephemeron);

@@ -1,5 +1,6 @@
 /* test/unit/test_weak.c: weak objects, call by call, in one thread, and what happens when the collector's
  * lists of them cannot grow. What needs several threads is in test/system/weak.c. */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -7,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "gc/collect/collect.h"
+#include "gc/collect/ephemeron.h"
 #include "gc/collect/reference.h"
 #include "runtime/world.h"
 
@@ -319,6 +322,75 @@ static void test_large_key(void **state)
 	}
 }
 
+/* [EP-1] One marker scans ephemerons while another marks their keys, in step: none is left waiting. */
+#define RACE_COUNT 30000
+
+struct race {
+	struct plx_handle *keys, *pairs;
+	uint32_t at[2]; /* how far each side is */
+};
+
+/* Neither side is ahead of the other. */
+static void race_step(struct race *race, int side, uint32_t i)
+{
+	/* Relaxed: brings the threads together and orders nothing. */
+	gc_store_relaxed(&race->at[side], i);
+	for (unsigned spins = 0; gc_load_relaxed(&race->at[!side]) < i; spins++)
+		if (spins > 1000)
+			sched_yield();
+}
+
+static void *race_mark_keys(void *argument)
+{
+	struct race *race = argument;
+	struct gc_mark *mark = gc_mark_create(&heap->gc);
+
+	for (uint32_t i = 0; i < RACE_COUNT; i++) {
+		uintptr_t key = (uintptr_t)*slot_of(race->keys, i);
+
+		race_step(race, 0, i + 1);
+		gc_markbits_try_set(&heap->gc.markbits, (struct gc_haddr){key});
+		if (gc_load_seq_cst((uint64_t *)key) & GC_HEADER_KEY) /* [MO-KEY] */
+			gc_ephemeron_key_marked(&heap->gc, mark, key);
+	}
+	gc_mark_destroy(mark);
+	return NULL;
+}
+
+static void race_scan_pairs(struct race *race)
+{
+	struct gc_mark *mark = gc_mark_create(&heap->gc);
+
+	for (uint32_t i = 0; i < RACE_COUNT; i++) {
+		race_step(race, 1, i + 1);
+		gc_ephemeron_found(&heap->gc, mark, (uintptr_t)*slot_of(race->pairs, i));
+	}
+	gc_mark_destroy(mark);
+}
+
+static void test_ephemeron_keys_marked_meanwhile(void **state)
+{
+	struct race race = {array_make(RACE_COUNT), array_make(RACE_COUNT), {0, 0}};
+	pthread_t id;
+
+	(void)state;
+	for (size_t i = 0; i < RACE_COUNT; i++) {
+		void *made = box_make(i);
+
+		plx_store(thread, slot_of(race.keys, i), made);
+		made = plx_ephemeron_create(thread, made, NULL);
+		plx_store(thread, slot_of(race.pairs, i), made);
+	}
+	plx_collect(thread);
+	/* As a cycle begins; nobody runs one now. */
+	gc_candidates_choose(&heap->gc);
+	gc_mark_prepare(&heap->gc);
+	assert_int_equal(pthread_create(&id, NULL, race_mark_keys, &race), 0);
+	race_scan_pairs(&race);
+	pthread_join(id, NULL);
+	assert_int_equal(gc_ephemerons_waiting(&heap->gc), 0);
+}
+
 /* ---- guardians ---- */
 
 static struct plx_guardian *guardian_make(unsigned priority)
@@ -510,6 +582,49 @@ static void test_guardian_drained_elsewhere(void **state)
 	assert_int_equal((uintptr_t)sum, 999 * 1000 / 2);
 }
 
+/* What is polled while marking begins is stored where the marker has been already. */
+static void *collect_all_the_time(void *argument)
+{
+	/* Relaxed: a late stop only means another cycle. */
+	while (!gc_load_relaxed((uint32_t *)argument))
+		plx_heap_collect(heap);
+	return NULL;
+}
+
+static void test_guardian_polled_while_marking(void **state)
+{
+	struct plx_guardian *guardian = guardian_make(0);
+	struct plx_handle *kept = array_make(500);
+	uint32_t stop = 0;
+	pthread_t id;
+
+	(void)state;
+	assert_int_equal(pthread_create(&id, NULL, collect_all_the_time, &stop), 0);
+	for (int round = 0; round < 40; round++) {
+		for (uint64_t i = 0; i < 500; i++) {
+			plx_store(thread, slot_of(kept, i), NULL);
+			guard(guardian, box_make(i));
+		}
+		plx_collect(thread);
+		for (uint64_t n = 0; n < 500;) {
+			struct box *box = plx_guardian_poll(thread, guardian);
+
+			if (box) {
+				plx_store(thread, slot_of(kept, box->value), box);
+				n++;
+			}
+			for (int j = 0; j < 20; j++)
+				box_make(1000 + n);
+		}
+		for (uint64_t i = 0; i < 500; i++)
+			assert_int_equal(((struct box *)*slot_of(kept, i))->value, i);
+	}
+	gc_store_relaxed(&stop, 1); /* as above */
+	plx_block_enter(thread);
+	pthread_join(id, NULL);
+	plx_block_exit(thread);
+}
+
 static void test_guardian_misuse_and_waiting(void **state)
 {
 	struct plx_guardian *guardian = guardian_make(0);
@@ -600,12 +715,14 @@ int main(void)
 		CASE(test_ephemerons_many),
 		CASE(test_ephemeron_table_cannot_grow),
 		CASE(test_large_key),
+		CASE(test_ephemeron_keys_marked_meanwhile),
 		CASE(test_guardian_gives_back_what_died),
 		CASE(test_guardian_registered_twice),
 		CASE(test_guardian_order),
 		CASE(test_guardian_and_ephemeron),
 		CASE(test_guardian_destroyed),
 		CASE(test_guardian_drained_elsewhere),
+		CASE(test_guardian_polled_while_marking),
 		CASE(test_guardian_misuse_and_waiting),
 		CASE(test_identity_hash_stays),
 		CASE(test_identity_hash_outside),
