@@ -37,7 +37,7 @@
 
 #define NONE UINT32_MAX
 #define ENTRIES_FIRST 256
-#define PIECE 4096 /* entries between two releases of the lock */
+#define GUARDIAN_PIECE 4096 /* entries between two releases of the lock */
 
 enum entry_state { ENTRY_FREE, ENTRY_WATCHED, ENTRY_DEAD, ENTRY_READY };
 
@@ -149,7 +149,7 @@ static void guardians_each(struct gc_heap *heap,
 
 	while (more) {
 		pthread_mutex_lock(&guardians->lock);
-		for (uint32_t n = 0; n < PIECE && index < guardians->used; n++)
+		for (uint32_t n = 0; n < GUARDIAN_PIECE && index < guardians->used; n++)
 			visit(heap, index++, argument);
 		more = index < guardians->used;
 		pthread_mutex_unlock(&guardians->lock);
@@ -368,7 +368,7 @@ void gc_guardians_publish(struct gc_heap *heap)
 
 	while (guardians->dead_first != NONE) {
 		pthread_mutex_lock(&guardians->lock);
-		for (uint32_t n = 0; n < PIECE && guardians->dead_first != NONE; n++) {
+		for (uint32_t n = 0; n < GUARDIAN_PIECE && guardians->dead_first != NONE; n++) {
 			uint32_t index = guardians->dead_first;
 			struct guardian_entry *entry = &guardians->entries[index];
 
@@ -403,7 +403,7 @@ void gc_guardians_carry(struct gc_heap *heap)
 
 	while (more) {
 		pthread_mutex_lock(&guardians->lock);
-		for (uint32_t n = 0; n < PIECE && guardians->carried < guardians->used; n++)
+		for (uint32_t n = 0; n < GUARDIAN_PIECE && guardians->carried < guardians->used; n++)
 			guardian_carry_locked(heap, &guardians->entries[guardians->carried++]);
 		more = guardians->carried < guardians->used;
 		if (!more)

@@ -32,7 +32,7 @@
 
 #define NONE UINT32_MAX
 #define NODES_FIRST 256
-#define PIECE 2048 /* buckets between two releases of the lock */
+#define IDENTITY_PIECE 2048 /* buckets between two releases of the lock */
 
 struct identity_node {
 	uintptr_t address[2]; /* by generation */
@@ -268,7 +268,7 @@ void gc_identities_carry(struct gc_heap *heap, bool moves)
 	carry_begin(identities, moves);
 	for (uint32_t bucket = 0; more;) {
 		pthread_mutex_lock(&identities->lock);
-		for (uint32_t n = 0; n < PIECE && bucket < identities->bucket_count; n++) {
+		for (uint32_t n = 0; n < IDENTITY_PIECE && bucket < identities->bucket_count; n++) {
 			bucket_carry_locked(heap, bucket++, moves);
 			identities->carried = bucket; /* [ID-1] */
 		}

@@ -661,6 +661,8 @@ int main(int argc, char **argv)
 			options.plan = argv[i + 1];
 		else if (strcmp(argv[i], "--delivery") == 0)
 			options.delivery = argv[i + 1];
+		else if (strcmp(argv[i], "--heap") == 0)
+			options.heap_max = argv[i + 1];
 		else if (strcmp(argv[i], "--seed") == 0)
 			seed = strtoull(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--rounds") == 0)
