@@ -25,5 +25,6 @@ void check_fields(const struct json *entry, const struct check_field *fields, si
 
 /* One for each tool. */
 void check_uffd_ops(const struct json *root);
+void check_compaction(const struct json *root);
 
 #endif

@@ -78,6 +78,8 @@ static void check_document(const struct json *root)
 	CHECK_FIELDS(root, head);
 	if (strcmp(tool, "uffd_ops") == 0)
 		check_uffd_ops(root);
+	else if (strcmp(tool, "compaction") == 0)
+		check_compaction(root);
 	else
 		check_complain(root, "tool", "is none that this program knows");
 }
