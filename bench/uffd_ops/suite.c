@@ -1,6 +1,7 @@
 /* bench/uffd_ops/suite.c: see suite.h. */
 #include "bench/uffd_ops/suite.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,13 @@ static int measure_calls(struct measurement *measurement, bool keep)
 	return 0;
 }
 
+/* What a kernel or a machine says that cannot do it; anything else is this program's mistake. */
+static bool error_means_absent(int error)
+{
+	return error == -EINVAL || error == -ENOSYS || error == -EOPNOTSUPP || error == -ENOTTY ||
+	       error == -EPERM || error == -EACCES || error == -ENOMEM;
+}
+
 /* The first round is not kept: it finds caches, tables and the kernel's code cold. */
 static enum op_status measure_round(struct measurement *measurement, bool keep,
 				    struct op_result *result)
@@ -146,7 +154,7 @@ static enum op_status measure_round(struct measurement *measurement, bool keep,
 		error = measure_calls(measurement, keep);
 	if (error < 0) {
 		snprintf(result->why, sizeof(result->why), "%s", strerror(-error));
-		return keep ? OP_WRONG : OP_ABSENT;
+		return !keep && error_means_absent(error) ? OP_ABSENT : OP_WRONG;
 	}
 	if (measurement->op->check(measurement->context))
 		return OP_OK;

@@ -70,8 +70,8 @@ struct suite {
 /* Is this operation asked for (--only)? */
 bool suite_wants(const struct suite *suite, const char *name, const char *variant);
 
-/* Measure over all batch sizes. An operation that fails at once is absent, with the errno's text;
- * one that fails later, or whose bytes are not right, is wrong. */
+/* Measure over all batch sizes. An operation that the kernel refuses at once is absent, with the
+ * errno's text; one that fails otherwise, or whose bytes are not right, is wrong. */
 void suite_measure(struct suite *suite, const struct op *op, const char *variant, void *context,
 		   size_t pages, size_t page_bytes);
 void suite_absent(struct suite *suite, const char *name, const char *variant, const char *why);
