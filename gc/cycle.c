@@ -237,6 +237,8 @@ static void cycle_flip(struct gc_heap *heap)
 	gc_move_concurrently(heap);
 	GC_PHASE_END(heap, move, 0, 0, 0, 0);
 	gc_finish(heap);
+	gc_guardians_repair(heap);
+	gc_identities_repair(heap);
 	heap->world->armed(heap, false);
 	GC_PHASE_END(heap, finish, 0, 0, 0, 0);
 }

@@ -138,7 +138,7 @@ enum gc_degrade {
 };
 void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error);
 
-/* After the plan: where an object will be after the flip. */
+/* After the plan: where an object will be after the flip, unless its region is un-chosen in it. */
 static inline uintptr_t gc_heap_moved(const struct gc_heap *heap, uintptr_t object)
 {
 	if (!(gc_heap_region_bits(heap, object) & GC_REGION_EVACUATED))

@@ -22,6 +22,8 @@
  *        after the plan, beside the mutators, piece by piece (`carried` tells how far); entries made
  *        meanwhile get both. In the flip only `generation` changes. A thread that looks at addresses is at
  *        no safepoint, so they are of one time.
+ * [GU-6] A region may be un-chosen in the flip (pin.c): then its objects' first address counts, and is put
+ *        into the place of the second beside the mutators.
  *
  * (After Dybvig, Bruggeman, Eby, "Guardians in a generation-based garbage collector", PLDI 1993; priorities
  * as in Whippet.) Who runs here: mutators; the cycle's thread. */
@@ -58,6 +60,7 @@ struct gc_guardians {
 	struct gc_guardian *all;
 	/* Under lock, or in the flip's pause. */
 	uint32_t generation, carried;
+	bool repairing; /* [GU-6] */
 	/* The cycle's thread. */
 	bool asked, due;
 	uint32_t dead_first, dead_last; /* written under lock too */
@@ -95,6 +98,17 @@ void gc_guardians_destroy(struct gc_heap *heap)
 }
 
 /* ---- entries ---- */
+
+/* Where the object of an entry is. [GU-5] [GU-6] */
+static uintptr_t entry_object_locked(const struct gc_heap *heap, const struct guardian_entry *entry)
+{
+	const struct gc_guardians *guardians = heap->guardians;
+	uintptr_t before = entry->address[!guardians->generation];
+
+	if (guardians->repairing && gc_heap_region_bits(heap, before) & GC_REGION_UNCHOSEN)
+		return before;
+	return entry->address[guardians->generation];
+}
 
 static uint32_t entry_take_locked(struct gc_guardians *guardians)
 {
@@ -208,7 +222,7 @@ bool gc_guardian_register(struct gc_guardian *guardian, uintptr_t object)
 	if (index != NONE) {
 		entry = &guardians->entries[index];
 		*entry = (struct guardian_entry){.guardian = guardian, .state = ENTRY_WATCHED};
-		entry->address[guardians->generation] = object;
+		entry->address[0] = entry->address[1] = object;
 		if (index < guardians->carried) /* [GU-5] */
 			entry->address[!guardians->generation] = gc_heap_moved(heap, object);
 		guardians->watched[guardian->priority]++;
@@ -228,7 +242,7 @@ uintptr_t gc_guardian_poll(struct gc_guardian *guardian, struct gc_mutator *muta
 	index = guardian->first;
 	if (index != NONE) {
 		guardian->first = guardians->entries[index].next;
-		object = guardians->entries[index].address[guardians->generation];
+		object = entry_object_locked(heap, &guardians->entries[index]);
 		entry_free_locked(guardians, index);
 	}
 	pthread_mutex_unlock(&guardians->lock);
@@ -418,4 +432,27 @@ void gc_guardians_switch_stw(struct gc_heap *heap)
 
 	guardians->generation = !guardians->generation;
 	guardians->carried = 0;
+	guardians->repairing = heap->cycle.unchosen_count != 0;
+}
+
+static void guardian_repair(struct gc_heap *heap, uint32_t index, uint32_t argument)
+{
+	struct guardian_entry *entry = &heap->guardians->entries[index];
+
+	(void)argument;
+	if (entry->state != ENTRY_FREE)
+		entry->address[heap->guardians->generation] = entry_object_locked(heap, entry);
+}
+
+/* [GU-6] What is entered meanwhile needs no repair. */
+void gc_guardians_repair(struct gc_heap *heap)
+{
+	struct gc_guardians *guardians = heap->guardians;
+
+	if (!guardians->repairing)
+		return;
+	guardians_each(heap, guardian_repair, 0);
+	pthread_mutex_lock(&guardians->lock);
+	guardians->repairing = false;
+	pthread_mutex_unlock(&guardians->lock);
 }

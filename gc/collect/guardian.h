@@ -38,5 +38,7 @@ void gc_guardians_ask(
 void gc_guardians_publish(struct gc_heap *heap);
 void gc_guardians_carry(struct gc_heap *heap);
 void gc_guardians_switch_stw(struct gc_heap *heap);
+/* After the flip: entries of objects whose region was un-chosen keep their old address. */
+void gc_guardians_repair(struct gc_heap *heap);
 
 #endif

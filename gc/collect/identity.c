@@ -22,6 +22,11 @@
  *        then inherits the number, which is as good as any. A target region has no nodes when
  *        something moves there: it was free, so all in it were unmarked.
  *
+ * [ID-5] A region may be un-chosen in the flip (pin.c), when its objects' nodes stand by the addresses that
+ *        these would have got. Until they are put back, beside the mutators, who looks for an object of
+ *        such a region looks for that address too. A node's address of the other generation is
+ *        where its object was before the flip, or is, if the node was made since.
+ *
  * One lock, held for the length of a chain. Who runs here: mutators; the cycle's thread. */
 #include "gc/collect/identity.h"
 
@@ -50,6 +55,7 @@ struct gc_identities {
 	uint64_t random;
 	bool carrying; /* from the start of a carry for a flip until the flip */
 	/* Under lock, or in the flip's pause. */
+	bool repairing; /* from a flip that un-chose a region until all is repaired [ID-5] */
 	uint32_t generation, carried;
 };
 
@@ -91,15 +97,28 @@ static void node_link_locked(struct gc_identities *identities, uint32_t index, u
 	*bucket = index;
 }
 
-static const struct identity_node *node_find_locked(const struct gc_identities *identities,
-						    uintptr_t object)
+static const struct identity_node *node_at_locked(const struct gc_identities *identities,
+						  uintptr_t address)
 {
-	uint32_t generation = identities->generation, index;
+	uint32_t generation = identities->generation;
+	uint32_t index = identities->buckets[generation][bucket_index(identities, address)];
 
-	index = identities->buckets[generation][bucket_index(identities, object)];
-	while (index != NONE && identities->nodes[index].address[generation] != object)
+	while (index != NONE && identities->nodes[index].address[generation] != address)
 		index = identities->nodes[index].next[generation];
 	return index == NONE ? NULL : &identities->nodes[index];
+}
+
+static const struct identity_node *node_find_locked(const struct gc_heap *heap, uintptr_t object)
+{
+	const struct gc_identities *identities = heap->identities;
+	const struct identity_node *node = node_at_locked(identities, object);
+
+	if (node || !identities->repairing ||
+	    !(gc_heap_region_bits(heap, object) & GC_REGION_UNCHOSEN))
+		return node;
+	return node_at_locked(
+		identities,
+		gc_forward_address(&heap->forward, (struct gc_haddr){object}).at); /* [ID-5] */
 }
 
 /* ---- growing ---- */
@@ -196,7 +215,7 @@ static uint32_t identity_make_locked(struct gc_heap *heap, uintptr_t object)
 		return 0;
 	node = &identities->nodes[index];
 	node->hash = random_locked(identities);
-	node->address[generation] = object;
+	node->address[generation] = node->address[!generation] = object;
 	node_link_locked(identities, index, generation);
 	if (identities->carrying &&
 	    bucket_index(identities, object) < identities->carried) { /* [ID-1] */
@@ -214,7 +233,7 @@ uint32_t gc_identity_hash(struct gc_heap *heap, uintptr_t object)
 	uint32_t hash;
 
 	pthread_mutex_lock(&identities->lock);
-	node = node_find_locked(identities, object);
+	node = node_find_locked(heap, object);
 	hash = node ? node->hash : identity_make_locked(heap, object);
 	pthread_mutex_unlock(&identities->lock);
 	return hash;
@@ -284,4 +303,49 @@ void gc_identities_switch_stw(struct gc_heap *heap)
 
 	identities->generation = !identities->generation;
 	identities->carrying = false;
+	identities->repairing = heap->cycle.unchosen_count != 0;
+}
+
+static void bucket_repair_locked(const struct gc_heap *heap, uint32_t bucket)
+{
+	struct gc_identities *identities = heap->identities;
+	uint32_t generation = identities->generation;
+	uint32_t *link = &identities->buckets[generation][bucket];
+
+	while (*link != NONE) {
+		uint32_t index = *link;
+		struct identity_node *node = &identities->nodes[index];
+		uintptr_t before = node->address[!generation];
+
+		if (node->address[generation] == before ||
+		    !(gc_heap_region_bits(heap, before) & GC_REGION_UNCHOSEN)) {
+			link = &node->next[generation];
+			continue;
+		}
+		*link = node->next[generation];
+		node->address[generation] = before;
+		node_link_locked(identities, index, generation);
+	}
+}
+
+/* [ID-5] No node is missed when buckets become more meanwhile: then all are chained anew, so all are looked
+ * at again. */
+void gc_identities_repair(struct gc_heap *heap)
+{
+	struct gc_identities *identities = heap->identities;
+	uint32_t bucket = 0, bucket_count = 0;
+	bool more = identities->repairing;
+
+	while (more) {
+		pthread_mutex_lock(&identities->lock);
+		if (bucket_count != identities->bucket_count)
+			bucket = 0;
+		bucket_count = identities->bucket_count;
+		for (uint32_t n = 0; n < PIECE && bucket < bucket_count; n++)
+			bucket_repair_locked(heap, bucket++);
+		more = bucket < bucket_count;
+		if (!more)
+			identities->repairing = false;
+		pthread_mutex_unlock(&identities->lock);
+	}
 }

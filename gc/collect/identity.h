@@ -13,5 +13,7 @@ uint32_t gc_identity_hash(struct gc_heap *heap, uintptr_t object);
 /* The cycle, after the plan: forget the dead; if something moves, prepare for the flip. */
 void gc_identities_carry(struct gc_heap *heap, bool moves);
 void gc_identities_switch_stw(struct gc_heap *heap);
+/* After the flip: what was carried along with a region that was un-chosen goes back. */
+void gc_identities_repair(struct gc_heap *heap);
 
 #endif

@@ -19,6 +19,9 @@
  * [PN-4] It stays in the chain of chosen regions, whose order tells target pages what comes next; finish
  *        frees only those that still have the bit.
  *
+ * [PN-5] The bit UNCHOSEN stays until the next cycle chooses candidates: tables that the plan had carried
+ *        along find by it what has to go back (identity.c, guardian.c).
+ *
  * Who runs here: attached threads (pin, unpin); the cycle's thread. */
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
@@ -111,7 +114,8 @@ bool gc_unchoose_stw(struct gc_heap *heap, uint32_t number)
 
 	if (!(bits & GC_REGION_EVACUATED))
 		return false;
-	gc_store_relaxed(&heap->regions.bits[number], bits & (uint8_t)~GC_REGION_EVACUATED);
+	gc_store_relaxed(&heap->regions.bits[number],
+			 (uint8_t)((bits & ~GC_REGION_EVACUATED) | GC_REGION_UNCHOSEN));
 	cycle->unchosen_count++;
 	cycle->evacuated_bytes -= heap->regions.table[number].live_bytes;
 	if (cycle->mode == GC_FLIP_ZAP) /* [PN-2] */

@@ -102,7 +102,9 @@ static void region_check_bits(struct gc_verify *verify, uint32_t number)
 	if (verify->place == GC_VERIFY_FLIP)
 		allowed |= GC_REGION_TARGET | GC_REGION_EVACUATED;
 	if (verify->place == GC_VERIFY_AFTER)
-		allowed |= GC_REGION_EVACUATED;
+		allowed |= GC_REGION_EVACUATED | GC_REGION_UNCHOSEN;
+	if (verify->place == GC_VERIFY_BEFORE)
+		allowed |= GC_REGION_UNCHOSEN;
 	if (bits & ~allowed || (moves && regions->table[number].kind != GC_REGION_SMALL) ||
 	    (bits & GC_REGION_EVACUATED && bits & (GC_REGION_TARGET | GC_REGION_BLACK)))
 		gc_verify_fail_region(verify, number, "[VF-8] region %u has bits %#x", number,

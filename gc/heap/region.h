@@ -42,6 +42,7 @@ enum gc_region_bit {
 	GC_REGION_CLASS_YOUNG = 0x01,
 	GC_REGION_CLASS_SPARSE = 0x02,
 	GC_REGION_CLASS_HALF = 0x04,
+	GC_REGION_UNCHOSEN = 0x10,  /* was chosen, but did not move: see pin.c */
 	GC_REGION_TARGET = 0x20,    /* destination of an evacuation */
 	GC_REGION_EVACUATED = 0x40, /* chosen: its objects move in this cycle */
 	GC_REGION_BLACK = 0x80,	    /* allocated since marking began: all of it is live */

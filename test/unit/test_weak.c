@@ -698,6 +698,67 @@ static void test_identity_hash_outside(void **state)
 	assert_int_not_equal(plx_identity_hash(thread, NULL), 0);
 }
 
+/* ---- regions that are un-chosen in the flip ---- */
+
+/* Every other region that was chosen is pinned in the flip's pause. */
+static uint32_t late[4096], late_count;
+
+static void pin_late(struct gc_heap *gc, enum gc_verify_place place)
+{
+	if (place != GC_VERIFY_FLIP)
+		return;
+	for (int range = 0; range < GC_RANGE_COUNT; range++)
+		for (uint32_t r = gc->cycle.evacuated_first[range], n = 0; r != GC_REGION_NONE;
+		     r = gc->regions.table[r].next)
+			if (n++ % 2 == 0) {
+				gc_pin_region(gc, gc_region_start(&gc->regions, r));
+				late[late_count++] = r;
+			}
+}
+
+static void test_unchosen_regions(void **state)
+{
+	enum { COUNT = 20000 };
+	static uint32_t hashes[COUNT];
+	struct plx_guardian *guardian = guardian_make(0);
+	struct plx_handle *objects = array_make(COUNT);
+	struct plx_stats stats;
+	struct box *box;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++) {
+		plx_store(thread, slot_of(objects, i), box_make(i));
+		hashes[i] = plx_identity_hash(thread, *slot_of(objects, i));
+		guard(guardian, *slot_of(objects, i));
+	}
+	heap->gc.config.verify = 1; /* the hook is the verifier's */
+	for (int round = 0; round < 4; round++) {
+		gc_verify_tamper = pin_late;
+		plx_collect(thread);
+		gc_verify_tamper = NULL;
+		for (size_t i = 0; i < COUNT; i++)
+			assert_int_equal(plx_identity_hash(thread, *slot_of(objects, i)),
+					 hashes[i]);
+		for (uint32_t i = 0; i < late_count; i++)
+			gc_unpin_region(&heap->gc, gc_region_start(&heap->gc.regions, late[i]));
+		late_count = 0;
+	}
+	plx_heap_stats(heap, &stats);
+	assert_int_not_equal(stats.unchosen_regions, 0);
+	plx_handle_set(thread, objects, NULL);
+	gc_verify_tamper = pin_late; /* found dead, and its region un-chosen */
+	plx_collect(thread);
+	gc_verify_tamper = NULL;
+	for (size_t n = 0; n < COUNT; n++) {
+		box = plx_guardian_poll(thread, guardian);
+		assert_non_null(box);
+		assert_int_equal(plx_identity_hash(thread, box), hashes[box->value]);
+	}
+	for (uint32_t i = 0; i < late_count; i++)
+		gc_unpin_region(&heap->gc, gc_region_start(&heap->gc.regions, late[i]));
+	late_count = 0;
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -726,6 +787,7 @@ int main(void)
 		CASE(test_guardian_misuse_and_waiting),
 		CASE(test_identity_hash_stays),
 		CASE(test_identity_hash_outside),
+		CASE(test_unchosen_regions),
 	};
 
 	return cmocka_run_group_tests_name("weak", tests, NULL, NULL);
