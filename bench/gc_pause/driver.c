@@ -77,6 +77,8 @@ static void arguments_fill(struct arguments *arguments, const struct options *op
 	argument_count(arguments, "--depth", options->depth);
 	argument_count(arguments, "--handles", options->handles);
 	argument_count(arguments, "--range-slots", options->range_slots);
+	if (options->heap_map_path != NULL)
+		argument_text(arguments, "--heap-map", options->heap_map_path);
 	argument_text(arguments, "--dir", options->directory);
 	argument_count(arguments, "--result-fd", (uint64_t)result_fd);
 	if (options->quiet)
@@ -352,6 +354,23 @@ static bool driver_input_exists(const struct options *options)
 	return true;
 }
 
+/* Each run would overwrite the map of the one before. */
+static bool driver_one_map(const struct options *options)
+{
+	unsigned deliveries = (unsigned)__builtin_popcount(options->deliveries);
+	unsigned plan = options->plans & (options->plans - 1)
+				? RUN_PLANS
+				: (unsigned)__builtin_ctz(options->plans);
+	bool one = __builtin_popcount(options->workloads) == 1 && !options->sweep &&
+		   plan != RUN_PLANS && plan != RUN_NONE && (plan == RUN_STW || deliveries == 1);
+
+	if (options->heap_map_path != NULL && !one)
+		fprintf(stderr,
+			"gc_pause: --heap-map is of one run: give one --workload, one --plan that "
+			"collects, and one --delivery\n");
+	return options->heap_map_path == NULL || one;
+}
+
 int driver_run(struct options *options)
 {
 	/* The order of the default: real input first. */
@@ -360,7 +379,8 @@ int driver_run(struct options *options)
 	struct driver *driver;
 	bool minor_demanded, well;
 
-	if (!driver_environment(options, &minor_demanded) || !driver_input_exists(options))
+	if (!driver_environment(options, &minor_demanded) || !driver_input_exists(options) ||
+	    !driver_one_map(options))
 		return 2;
 	if (options->bare)
 		return driver_bare(options);

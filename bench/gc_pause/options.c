@@ -50,6 +50,7 @@ enum option_code {
 	OPTION_RANGE_SLOTS,
 	OPTION_SWEEP,
 	OPTION_QUICK,
+	OPTION_HEAP_MAP,
 	OPTION_DIRECTORY,
 	OPTION_JSON,
 	OPTION_QUIET,
@@ -74,6 +75,7 @@ static const struct option long_options[] = {
 	{"range-slots", required_argument, NULL, OPTION_RANGE_SLOTS},
 	{"sweep", no_argument, NULL, OPTION_SWEEP},
 	{"quick", no_argument, NULL, OPTION_QUICK},
+	{"heap-map", required_argument, NULL, OPTION_HEAP_MAP},
 	{"dir", required_argument, NULL, OPTION_DIRECTORY},
 	{"json", required_argument, NULL, OPTION_JSON},
 	{"quiet", no_argument, NULL, OPTION_QUIET},
@@ -104,6 +106,7 @@ void options_print_help(void)
 	       "  --range-slots N   more roots: slots of a root range, which pauses have to read (default 0)\n"
 	       "  --sweep           cache over heap size, threads, handles, root slots, live share, update ratio\n"
 	       "  --quick           with --sweep: few points, short runs\n"
+	       "  --heap-map FILE   of one run: what each region is used for, over time (see bench/report)\n"
 	       "  --dir DIR         what index reads (default /usr/include)\n"
 	       "  --bare            only measure bare fault loops\n"
 	       "  --json FILE       write all figures; - is standard output\n"
@@ -253,6 +256,9 @@ static bool parse_one(struct options *options, int code, const char *name, const
 		return true;
 	case OPTION_QUICK:
 		options->quick = true;
+		return true;
+	case OPTION_HEAP_MAP:
+		options->heap_map_path = text;
 		return true;
 	case OPTION_DIRECTORY:
 		options->directory = text;

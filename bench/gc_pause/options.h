@@ -32,6 +32,7 @@ struct options {
 	bool quick; /* of the sweep */
 	const char *directory;
 	const char *json_path;
+	const char *heap_map_path;
 	bool quiet;
 	bool bare;
 	bool help;

@@ -15,6 +15,7 @@
 
 #include "bench/gc_pause/bare.h"
 #include "bench/gc_pause/files.h"
+#include "bench/gc_pause/heap_map.h"
 #include "bench/gc_pause/monitor.h"
 #include "bench/gc_pause/workload.h"
 
@@ -32,6 +33,7 @@ struct run {
 	struct worker *workers;
 	struct word_files files;
 	struct monitor monitor;
+	struct heap_map *heap_map; /* NULL without --heap-map */
 	char label[64];
 	struct snapshot before, after;
 	struct plx_histogram operations, scratch;
@@ -64,6 +66,8 @@ static void run_on_ready(struct work *work)
 		_exit(1);
 	}
 	snapshot_heap(&run->before, work->heap);
+	if (work->heap != NULL && work->options->heap_map_path != NULL)
+		run->heap_map = heap_map_start(work->heap, work->options->seconds);
 	if (work->foreign != NULL)
 		memset(work->foreign, 0, sizeof(*work->foreign));
 	run->before.cpu_seconds = cpu_seconds();
@@ -82,6 +86,10 @@ static void run_on_done(struct work *work)
 		run->result->cycles = work->foreign->cycles;
 	}
 	monitor_stop(&run->monitor);
+	if (work->heap != NULL && work->options->heap_map_path != NULL &&
+	    (run->heap_map == NULL ||
+	     !heap_map_finish(run->heap_map, work->options->heap_map_path)))
+		fprintf(stderr, "gc_pause: there is no heap map\n");
 }
 
 static void run_on_oom(struct plx_thread *thread, uint64_t requested_bytes, void *context)

@@ -54,7 +54,7 @@ static struct sweep_point sweep_base(const struct options *options)
 	point.heap_bytes = (options->quick ? 64 : 1024) * MIB;
 	point.live_bytes = (uint64_t)(BASE_LIVE * (double)point.heap_bytes);
 	point.update_ratio = BASE_UPDATE;
-	point.seconds = options->quick ? 0.8 : 3;
+	point.seconds = options->quick ? 0.8 : 2;
 	return point;
 }
 

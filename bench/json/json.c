@@ -267,9 +267,11 @@ static struct json *parser_value(struct parser *parser)
 		return NULL;
 	}
 	memset(value, 0, sizeof(*value));
+	value->source = parser->at;
 	parser->depth++;
 	filled = parser_fill(parser, value);
 	parser->depth--;
+	value->source_bytes = (size_t)(parser->at - value->source);
 	return filled ? value : NULL;
 }
 

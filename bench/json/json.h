@@ -24,6 +24,8 @@ struct json {
 	const char *name; /* in an object; else NULL */
 	const char *text; /* a string's bytes, NUL-terminated */
 	double number;
+	const char *source; /* how it is written, in the document's text */
+	size_t source_bytes;
 	size_t count;	    /* of an array's or object's parts */
 	struct json *first; /* its first part, or NULL */
 	struct json *next;  /* the next part of the same whole, or NULL */
