@@ -136,7 +136,7 @@ static void test_rounds(void **state)
 	for (uintptr_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&ids[i], NULL, mutator_main, (void *)(i + 1)), 0);
 	/* And on until the collector has answered for somebody: a loaded machine may take its time. */
-	for (uint32_t i = 1; i <= ROUNDS || by_other == 0; i++)
+	for (uint32_t i = 1; i <= ROUNDS || gc_load_relaxed(&by_other) == 0; i++)
 		round_run(i);
 	gc_store_relaxed(&stop, 1);
 	for (int i = 0; i < THREADS; i++)
