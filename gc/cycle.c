@@ -128,11 +128,12 @@ static void answer_settle(struct gc_heap *heap, struct gc_mutator *mutator)
 	(void)heap, (void)mutator;
 }
 
-/* What only this mutator holds is given here: today nothing, since at a safepoint no C local is a
- * root. Each such word would go through gc_satb_log. */
+/* What only this mutator holds is given here: the words of its native stack, if those count. */
 static void answer_snapshot(struct gc_heap *heap, struct gc_mutator *mutator)
 {
 	gc_tlab_drop_all(heap, mutator);
+	if (heap->ambiguous)
+		heap->world->scan_stack(heap, mutator, gc_ambiguous_note);
 	answer_regime(mutator, GC_REGIME_MARKING);
 }
 
@@ -199,6 +200,7 @@ static void cycle_mark(struct gc_heap *heap)
 {
 	uint64_t start_ns = gc_clock_ns();
 
+	gc_ambiguous_resolve(heap);
 	gc_mark_root_pages(heap);
 	gc_guardians_mark_ready(heap);
 	do {
@@ -258,6 +260,7 @@ static void cycle_record(struct gc_heap *heap)
 	gc_add_relaxed(&stats->evacuated_regions, cycle->evacuated_count - cycle->unchosen_count);
 	gc_add_relaxed(&stats->unchosen_regions, cycle->unchosen_count);
 	gc_add_relaxed(&stats->pin_held_regions, cycle->held_by_pins);
+	gc_add_relaxed(&stats->stack_held_regions, cycle->held_by_stacks);
 	gc_add_relaxed(&stats->dirty_pages, cycle->dirty_pages);
 	gc_add_relaxed(&stats->updated_in_place_bytes, cycle->dirty_pages << heap->view.page_shift);
 	gc_add_relaxed(&stats->cycle_ns, gc_clock_ns() - cycle->start_ns);

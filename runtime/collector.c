@@ -227,6 +227,7 @@ int rt_collector_start(struct plx_heap *heap)
 	heap->gc.mark_pool = gc_mark_pool_create();
 	if (!heap->gc.mark_pool || !gc_references_create(&heap->gc) ||
 	    !gc_guardians_create(&heap->gc) || !gc_identities_create(&heap->gc) ||
+	    (heap->gc.config.stacks && !gc_ambiguous_create(&heap->gc)) ||
 	    gc_workers_create(&heap->gc, collector_workers(heap)) < 0)
 		return -ENOMEM;
 	error = gc_sys->thread_create(&collector->thread, collector_main, heap);
@@ -249,6 +250,7 @@ void rt_collector_stop(struct plx_heap *heap)
 	gc_identities_destroy(&heap->gc);
 	gc_guardians_destroy(&heap->gc);
 	gc_references_destroy(&heap->gc);
+	gc_ambiguous_destroy(&heap->gc);
 	gc_mark_pool_destroy(heap->gc.mark_pool);
 }
 

@@ -103,6 +103,7 @@ void plx_poll_slow(struct plx_thread *pub)
 {
 	struct rt_thread *thread = rt_thread_of(pub);
 
+	rt_stack_publish(thread);
 	gc_store_seq_cst(&pub->poll, 0); /* [MO-ROUND] [HS-2] before looking */
 	rt_handshake_answer(thread);
 	if (!gc_load_seq_cst(&pub->heap->stopping)) { /* [MO-STOP] */
@@ -118,6 +119,7 @@ void plx_block_enter(struct plx_thread *pub)
 	struct rt_thread *thread = rt_thread_of(pub);
 
 	GC_CHECK(TH_1, gc_load_relaxed(&thread->state) == RT_RUNNING);
+	rt_stack_publish(thread);
 	rt_handshake_answer(thread);
 	rt_state_leave(thread, RT_BLOCKED);
 }
@@ -227,5 +229,6 @@ const struct gc_world rt_world = {
 	.each_mutator = world_each_mutator,
 	.each_root = rt_roots_each,
 	.paused = rt_listeners_paused,
+	.scan_stack = rt_stack_scan,
 	.armed = world_armed,
 };

@@ -86,6 +86,13 @@ enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **int
 	thread->owner = pthread_self();
 	thread->tid = rt_thread_id();
 	thread->gc.pub.heap = heap;
+	if (rt_stack_open(thread) < 0) {
+		gc_meta_free(thread, sizeof(*thread));
+		return rt_error(
+			error, PLX_ERROR_SYSTEM,
+			"the bounds of the thread's stack cannot be had; GC_STACKS=ambiguous "
+			"needs them");
+	}
 	if (heap->delivery == PLX_DELIVERY_SIGBUS && rt_signal_stack_add(thread) < 0) {
 		gc_meta_free(thread, sizeof(*thread));
 		return rt_error(error, PLX_ERROR_SYSTEM,

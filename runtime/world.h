@@ -31,6 +31,16 @@
 
 enum rt_state { RT_RUNNING, RT_BLOCKED, RT_STOPPED, RT_HELD = 4 };
 
+#define RT_STACK_COPY 256
+
+/* See stack.c. */
+struct rt_stack {
+	uintptr_t base; /* just above its highest word; 0: not looked at */
+	uintptr_t from; /* words from here to the base stay where they are; 0: never published */
+	uint32_t copied;
+	uintptr_t copy[RT_STACK_COPY]; /* the words below `from`, as they were */
+};
+
 struct rt_thread {
 	struct gc_mutator gc; /* first: a plx_thread pointer is an rt_thread pointer */
 	/* Atomic. */
@@ -44,6 +54,7 @@ struct rt_thread {
 	/* The thread itself: pages of its scoped handles, in order. */
 	struct plx_handle **handle_pages;
 	uint32_t handle_page_count, handle_page_capacity;
+	struct rt_stack stack; /* the thread itself; read by the collector while it cannot run */
 	struct rt_thread *next_of_owner; /* the same OS thread, attached to another heap */
 	/* Under threads_lock. */
 	struct rt_thread *next, *previous;
@@ -197,6 +208,18 @@ struct rt_thread *rt_thread_self(const struct plx_heap *heap);
 void rt_handles_init(struct plx_heap *heap);
 void rt_handles_destroy(struct plx_heap *heap);
 void rt_handles_drop_thread(struct rt_thread *thread);
+
+/* stack.c */
+int rt_stack_open(struct rt_thread *thread);
+void rt_stack_publish_registers(struct rt_thread *thread);
+void rt_stack_scan(struct gc_heap *heap, struct gc_mutator *mutator, gc_words_visit visit);
+
+/* Before the thread answers, stops or blocks. [SK-1] */
+static inline void rt_stack_publish(struct rt_thread *thread)
+{
+	if (thread->stack.base)
+		rt_stack_publish_registers(thread);
+}
 
 /* pin.c */
 void rt_pins_init(struct plx_heap *heap);

@@ -59,6 +59,15 @@ void gc_pins_begin_plan(struct gc_heap *heap);
 void gc_pins_flip_stw(struct gc_heap *heap);
 bool gc_unchoose_stw(struct gc_heap *heap, uint32_t number);
 
+/* ambiguous.c: only with GC_STACKS=ambiguous; mutators note, the cycle does the rest. */
+bool gc_ambiguous_create(struct gc_heap *heap);
+void gc_ambiguous_destroy(struct gc_heap *heap);
+void gc_ambiguous_keep_bits(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes);
+void gc_ambiguous_judge(struct gc_heap *heap, uint32_t number, bool judged);
+void gc_ambiguous_note(struct gc_heap *heap, const uintptr_t *low, const uintptr_t *high);
+void gc_ambiguous_resolve(struct gc_heap *heap);
+void gc_ambiguous_flip_stw(struct gc_heap *heap);
+
 /* flip.c: the cycle; gc_flip_stw inside a pause. */
 void gc_flip_prepare(struct gc_heap *heap);
 void gc_flip_stw(struct gc_heap *heap);

@@ -83,6 +83,7 @@ static void finish_evacuated(struct gc_heap *heap)
 			if (gc_load_relaxed(&heap->regions.bits[number]) & GC_REGION_EVACUATED) {
 				pthread_mutex_lock(&heap->regions.lock);
 				gc_region_free_locked(&heap->regions, number);
+				gc_ambiguous_judge(heap, number, false);
 				pthread_mutex_unlock(&heap->regions.lock);
 				heap->cycle.freed_regions++;
 			}

@@ -94,6 +94,7 @@ void gc_mark_prepare(struct gc_heap *heap)
 		struct gc_haddr start = gc_region_start(regions, range->first);
 		uint64_t bytes = (uint64_t)gc_range_high_water(range) << regions->region_shift;
 
+		gc_ambiguous_keep_bits(heap, start, bytes);
 		gc_markbits_clear(&heap->markbits, start, bytes);
 		for (uint32_t r = range->first; r < range->first + gc_range_high_water(range);
 		     r++) {

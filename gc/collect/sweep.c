@@ -74,6 +74,14 @@ static bool sweep_is_dead(const struct gc_heap *heap, uint32_t number)
 	return region->kind == GC_REGION_SMALL && !region->current && region->live_bytes == 0;
 }
 
+/* Did this marking decide about the objects of a region, one by one? */
+static bool sweep_is_judged(const struct gc_heap *heap, uint32_t number)
+{
+	return heap->regions.table[number].kind == GC_REGION_SMALL &&
+	       !sweep_is_dead(heap, number) &&
+	       !(gc_load_relaxed(&heap->regions.bits[number]) & GC_REGION_BLACK); /* */
+}
+
 /* What a black region holds is live as far as this cycle knows. */
 static uint64_t sweep_live_bytes(const struct gc_heap *heap, uint32_t number)
 {
@@ -96,6 +104,7 @@ void gc_sweep(struct gc_heap *heap)
 		for (uint32_t r = range->first; r < range->first + gc_range_high_water(range);
 		     r++) {
 			pthread_mutex_lock(&regions->lock);
+			gc_ambiguous_judge(heap, r, sweep_is_judged(heap, r));
 			if (sweep_is_dead(heap, r)) {
 				uint32_t run = regions->table[r].kind == GC_REGION_LARGE
 						       ? regions->table[r].run

@@ -20,6 +20,7 @@
 #include "gc/heap/view.h"
 #include "gc/os/uffd.h"
 
+struct gc_ambiguous;
 struct gc_guardians;
 struct gc_heap;
 struct gc_identities;
@@ -67,6 +68,9 @@ struct gc_satb_chunk {
 	uintptr_t refs[GC_SATB_COUNT];
 };
 
+/* Called for runs of words that may be references. */
+typedef void (*gc_words_visit)(struct gc_heap *heap, const uintptr_t *low, const uintptr_t *high);
+
 /* Called for each root slot of the embedder's own memory. */
 typedef void (*gc_root_visit)(struct gc_heap *heap, uintptr_t *slot, void *context);
 
@@ -94,6 +98,8 @@ struct gc_world {
 	void (*each_root)(struct gc_heap *heap, gc_root_visit visit, void *context);
 	/* A pause has ended; mutators run. */
 	void (*paused)(struct gc_heap *heap, const struct plx_pause *pause);
+	/* Hands out the words of a mutator's native stack: to itself, or while it cannot run. */
+	void (*scan_stack)(struct gc_heap *heap, struct gc_mutator *mutator, gc_words_visit visit);
 	/* Pages were taken away (in the pause) or are all back: faults begin or end. */
 	void (*armed)(struct gc_heap *heap, bool armed);
 };
@@ -139,6 +145,7 @@ struct gc_cycle {
 	uint64_t phase_ns[GC_EVENT_COUNT]; /* of phases: how long they took, repetitions added up */
 	uint32_t unchosen_count;	   /* of the chosen regions, by the flip: see pin.c */
 	uint64_t held_by_pins;		   /* regions that would have been candidates or chosen */
+	uint64_t held_by_stacks; /* regions that were chosen */
 };
 
 struct gc_late_dirty {
@@ -157,6 +164,18 @@ struct gc_pins {
 	uint32_t regions; /* that have pins */
 	uint32_t late_count; /* pins in regions that were chosen; more than GC_PINS_LATE_MAX: not listed */
 	uint32_t late[GC_PINS_LATE_MAX];
+};
+
+/* See gc/collect/ambiguous.c. */
+struct gc_ambiguous {
+	pthread_mutex_t lock;
+	/* Under the lock. */
+	uintptr_t *words; /* noted since the cycle began */
+	size_t count, capacity;
+	bool overflowed;
+	/* The cycle's thread. */
+	struct gc_markbits marked; /* by the last marking */
+	uint8_t *judged;	   /* per region: was it white then? */
 };
 
 /* See pace.c. */
@@ -202,6 +221,7 @@ struct gc_heap {
 	struct gc_references *references;
 	struct gc_guardians *guardians;
 	struct gc_identities *identities;
+	struct gc_ambiguous *ambiguous; /* NULL: native stacks hold no references */
 	struct gc_uffd uffd;
 	uint64_t large_bytes; /* objects above it get regions of their own */
 	uint32_t cpus;

@@ -164,6 +164,21 @@ static int sys_thread_create(pthread_t *thread, void *(*entry)(void *), void *ar
 	return -error;
 }
 
+/* Where the calling thread's stack is mapped: its lowest address, and how much. */
+static int sys_stack_bounds(void **low, size_t *bytes)
+{
+	int saved = errno, error;
+	pthread_attr_t attributes;
+
+	error = pthread_getattr_np(pthread_self(), &attributes);
+	if (error == 0) {
+		error = pthread_attr_getstack(&attributes, low, bytes);
+		pthread_attr_destroy(&attributes);
+	}
+	errno = saved;
+	return -error;
+}
+
 #define SYS_ENTRY(type, name, parameters, arguments) .name = sys_##name,
 const struct gc_sys gc_sys_real = {GC_SYS_TABLE(SYS_ENTRY)};
 const struct gc_sys *gc_sys = &gc_sys_real;

@@ -49,6 +49,7 @@
 	  (number, action, old))                                                                \
 	X(int, sigaltstack, (const stack_t *stack, stack_t *old), (stack, old))                 \
 	X(int, thread_signal, (int tid, int number), (tid, number))                             \
+	X(int, stack_bounds, (void **low, size_t *bytes), (low, bytes))                         \
 	X(long, futex,                                                                          \
 	  (uint32_t * word, int operation, uint32_t value, const struct timespec *timeout),     \
 	  (word, operation, value, timeout))                                                    \

@@ -47,6 +47,7 @@ void shadow_config(const struct shadow_options *options, struct plx_heap_config 
 		exit(2);
 	}
 	config_set(config, "GC_HEAP_MAX", options->heap_max);
+	config_set(config, "GC_STACKS", options->locals ? "ambiguous" : NULL);
 	config_set(config, "GC_PLAN", options->plan);
 	config_set(config, "GC_UFFD_DELIVERY", options->delivery);
 }
@@ -102,8 +103,11 @@ struct plx_heap *shadow_heap_create(const struct shadow_options *options)
 static void *mutator_main(void *argument)
 {
 	struct shadow_thread *self = argument;
+	char *volatile locals[SHADOW_LOCALS] = {NULL};
 
 	shadow_attach(self);
+	if (self->world->options->locals)
+		self->locals = locals;
 	shadow_roots_open(self);
 	/* Relaxed: a late stop only means a few more steps. */
 	while (!atomic_load_explicit(&self->world->stop, memory_order_relaxed)) {
@@ -118,6 +122,7 @@ static void *mutator_main(void *argument)
 	shadow_roots_close(self);
 	shadow_compare(self); /* without roots: forgets every shadow */
 	plx_thread_detach(self->thread);
+	self->locals = NULL;
 	return NULL;
 }
 

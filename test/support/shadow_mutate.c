@@ -302,6 +302,9 @@ static void step_reattach(struct shadow_thread *self)
 {
 	while (self->scope_depth > 0)
 		shadow_scope_close(self);
+	for (size_t i = 0; i < SHADOW_LOCALS;
+	     i++) /* the stack of a thread that is not attached counts not */
+		shadow_root_set(self, SHADOW_FIRST_LOCAL + i, nothing);
 	plx_thread_detach(self->thread);
 	if (random_once_in(&self->random, 2))
 		usleep((useconds_t)random_below(&self->random, 400));

@@ -52,7 +52,9 @@ struct shadow_pair {
 #define SHADOW_SCOPES 4
 #define SHADOW_PINS 6
 #define SHADOW_FIRST_PIN (SHADOW_HANDLES + SHADOW_RANGE + SHADOW_VISITED)
-#define SHADOW_FIXED_ROOTS (SHADOW_FIRST_PIN + SHADOW_PINS)
+#define SHADOW_LOCALS 8
+#define SHADOW_FIRST_LOCAL (SHADOW_FIRST_PIN + SHADOW_PINS)
+#define SHADOW_FIXED_ROOTS (SHADOW_FIRST_LOCAL + SHADOW_LOCALS)
 #define SHADOW_LARGE_ROOT SHADOW_HANDLES /* root range slot 0: large objects, one at a time */
 #define SHADOW_LARGE_LENGTH 100000	 /* more elements than any object that is not large */
 #define SHADOW_POSTBOX 64
@@ -104,6 +106,9 @@ struct shadow_thread {
 	void *range[SHADOW_RANGE];     /* registered as a root range */
 	void *visited[SHADOW_VISITED]; /* handed out by a root visitor */
 	char *pinned[SHADOW_PINS];     /* raw addresses that have to stay good */
+	/* On the thread's stack: C locals, which count with GC_STACKS=ambiguous; else NULL. Every other one
+	 * points into its object. */
+	char *volatile *locals;
 	struct shadow_object *root_shadows[SHADOW_FIXED_ROOTS + SHADOW_SCOPED];
 
 	struct shadow_vector all; /* every shadow of this thread, garbage included */

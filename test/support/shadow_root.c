@@ -90,12 +90,40 @@ size_t shadow_root_count(const struct shadow_thread *self)
 	return SHADOW_FIXED_ROOTS + self->scoped_count;
 }
 
+/* Where in its object a local points: at it, into it, or just behind it. */
+static size_t local_offset(const struct shadow_thread *self, size_t i)
+{
+	const struct shadow_object *shadow = self->root_shadows[SHADOW_FIRST_LOCAL + i];
+
+	if (shadow == NULL || i % 3 == 0)
+		return 0;
+	return i % 3 == 1 ? 5 : sizeof(struct plx_header);
+}
+
+static char *local_get(const struct shadow_thread *self, size_t i)
+{
+	if (self->locals == NULL || self->locals[i] == NULL)
+		return NULL;
+	return self->locals[i] - local_offset(self, i);
+}
+
+/* False: locals do not count, or are to hold nothing. */
+static bool local_set(struct shadow_thread *self, size_t i, struct shadow_pair to)
+{
+	if (self->locals == NULL)
+		return false;
+	self->locals[i] = to.object ? to.object + local_offset(self, i) : NULL;
+	return to.object != NULL;
+}
+
 struct shadow_pair shadow_root_get(const struct shadow_thread *self, size_t root)
 {
 	struct shadow_pair pair = {NULL, self->root_shadows[root]};
 
 	if (root >= SHADOW_FIXED_ROOTS)
 		pair.object = shadow_load(&self->scoped[root - SHADOW_FIXED_ROOTS]->ref);
+	else if (root >= SHADOW_FIRST_LOCAL)
+		pair.object = local_get(self, root - SHADOW_FIRST_LOCAL);
 	else if (root >= SHADOW_FIRST_PIN)
 		pair.object = self->pinned[root - SHADOW_FIRST_PIN];
 	else if (root_is_free_handle(self, root))
@@ -145,6 +173,9 @@ void shadow_root_set(struct shadow_thread *self, size_t root, struct shadow_pair
 	self->root_shadows[root] = to.shadow;
 	if (root >= SHADOW_FIXED_ROOTS) {
 		plx_handle_set(self->thread, self->scoped[root - SHADOW_FIXED_ROOTS], to.object);
+	} else if (root >= SHADOW_FIRST_LOCAL) {
+		if (!local_set(self, root - SHADOW_FIRST_LOCAL, to))
+			self->root_shadows[root] = NULL;
 	} else if (root >= SHADOW_FIRST_PIN) {
 		if (!pin_set(self, root - SHADOW_FIRST_PIN, to.object))
 			self->root_shadows[root] = NULL;
@@ -163,6 +194,8 @@ void shadow_root_describe(size_t root, char *text, size_t size)
 {
 	if (root >= SHADOW_FIXED_ROOTS)
 		snprintf(text, size, "scoped handle %zu", root - SHADOW_FIXED_ROOTS);
+	else if (root >= SHADOW_FIRST_LOCAL)
+		snprintf(text, size, "C local %zu", root - SHADOW_FIRST_LOCAL);
 	else if (root >= SHADOW_FIRST_PIN)
 		snprintf(text, size, "pin %zu", root - SHADOW_FIRST_PIN);
 	else if (root >= FIRST_VISITED)

@@ -2,7 +2,7 @@
  *
  *	shadow [--cycles N] [--threads T] [--seed S] [--objects N] [--plan minor|copy|stw]
  *	       [--delivery thread|sigbus] [--heap BYTES] [--no-large] [--roots handles|all]
- *	       [--churn]
+ *	       [--churn] [--locals]
  *
  * GC_* variables apply too; options of the command line win. Tests [I1] and [I5]; with GC_VERIFY=1
  * the collector's own checks of [I2]-[I4] run along in debug builds. */
@@ -17,7 +17,7 @@ static _Noreturn void usage(const char *what)
 	fprintf(stderr,
 		"shadow: %s\nusage: shadow [--cycles N] [--threads 1-64] [--seed S] [--objects N]\n"
 		"  [--plan auto|minor|copy|stw] [--delivery auto|thread|sigbus] [--heap BYTES] [--no-large]\n"
-		"  [--roots handles|all] [--churn]\n",
+		"  [--roots handles|all] [--churn] [--locals]\n",
 		what);
 	exit(2);
 }
@@ -38,6 +38,10 @@ static void parse(int argc, char **argv, struct shadow_options *options)
 		const char *name = argv[i];
 		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 
+		if (strcmp(name, "--locals") == 0) {
+			options->locals = true;
+			continue;
+		}
 		if (strcmp(name, "--no-large") == 0) {
 			options->large = false;
 			continue;
@@ -90,8 +94,9 @@ static void report(const struct shadow_tally *tally, const struct plx_stats *sta
 	printf("shadow: %lu walks (%lu with the cycle under way), %lu objects compared, %lu had moved\n",
 	       (unsigned long)tally->comparisons, (unsigned long)tally->comparisons_early,
 	       (unsigned long)tally->compared_objects, (unsigned long)tally->moved_objects);
-	printf("shadow: %lu regions held back by pins, %lu un-chosen at the flip\n",
-	       (unsigned long)stats->pin_held_regions, (unsigned long)stats->unchosen_regions);
+	printf("shadow: %lu regions held back by pins, %lu by stacks, %lu un-chosen at the flip\n",
+	       (unsigned long)stats->pin_held_regions, (unsigned long)stats->stack_held_regions,
+	       (unsigned long)stats->unchosen_regions);
 	printf("shadow: %lu faults, %lu pages continued, %lu copied, %lu bytes moved back, "
 	       "%lu evacuated, %lu updated in place\n",
 	       (unsigned long)stats->faults, (unsigned long)stats->continued_pages,

@@ -60,6 +60,7 @@ static const struct {
 	{INJECT_futex, {EINTR, EAGAIN}},
 	{INJECT_thread_create, {EAGAIN}},
 	{INJECT_thread_signal, {EAGAIN}},
+	{INJECT_stack_bounds, {ENOMEM, ENOENT}}, /* with GC_STACKS=ambiguous */
 };
 
 #define POSSIBLE (sizeof(possible) / sizeof(possible[0]))

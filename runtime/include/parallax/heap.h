@@ -122,6 +122,7 @@ struct plx_stats {
 	uint64_t pins;		    /* pinned now: pairs of an object and who pins it */
 	uint64_t pinned_regions;    /* hold a pinned object now */
 	uint64_t pin_held_regions;  /* not evacuated because of pins, summed over cycles */
+	uint64_t stack_held_regions; /* not evacuated because of words of native stacks, likewise */
 	uint64_t unchosen_regions; /* kept at the last moment, in the flip, after they had been chosen */
 };
 

@@ -54,6 +54,8 @@
 	  "Memory the heap may keep resident while idle; free regions above it go back to the kernel. 0: keep a fifth above what is in use.") \
 	X(resident_idle_ms, GC_RESIDENT_IDLE, COUNT, 1000, 0, 86400000, "ms", \
 	  "How long free regions stay resident after the last cycle. 0: give them back after every cycle.") \
+	X(stacks, GC_STACKS, ENUM, 0, 0, 1, "precise|ambiguous", \
+	  "What native stacks hold: precise: no references, whatever has to survive is in handles and roots; ambiguous: any word may be one, so objects that C locals refer to stay alive and where they are.") \
 	X(stop_report_ms, GC_STOP_REPORT, COUNT, 2000, 0, 86400000, "ms", \
 	  "Say on standard error which thread a collection waits for, and where it is, after this long, and again at doubled intervals. 0: wait in silence.") \
 	X(yield_seed, GC_YIELD, COUNT, 0, 0, UINT32_MAX, "seed", \
