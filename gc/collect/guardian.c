@@ -417,7 +417,8 @@ void gc_guardians_carry(struct gc_heap *heap)
 
 	while (more) {
 		pthread_mutex_lock(&guardians->lock);
-		for (uint32_t n = 0; n < GUARDIAN_PIECE && guardians->carried < guardians->used; n++)
+		for (uint32_t n = 0; n < GUARDIAN_PIECE && guardians->carried < guardians->used;
+		     n++)
 			guardian_carry_locked(heap, &guardians->entries[guardians->carried++]);
 		more = guardians->carried < guardians->used;
 		if (!more)

@@ -145,7 +145,7 @@ struct gc_cycle {
 	uint64_t phase_ns[GC_EVENT_COUNT]; /* of phases: how long they took, repetitions added up */
 	uint32_t unchosen_count;	   /* of the chosen regions, by the flip: see pin.c */
 	uint64_t held_by_pins;		   /* regions that would have been candidates or chosen */
-	uint64_t held_by_stacks; /* regions that were chosen */
+	uint64_t held_by_stacks;	   /* regions that were chosen */
 };
 
 struct gc_late_dirty {
