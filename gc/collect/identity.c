@@ -341,7 +341,7 @@ void gc_identities_repair(struct gc_heap *heap)
 		if (bucket_count != identities->bucket_count)
 			bucket = 0;
 		bucket_count = identities->bucket_count;
-		for (uint32_t n = 0; n < PIECE && bucket < bucket_count; n++)
+		for (uint32_t n = 0; n < IDENTITY_PIECE && bucket < bucket_count; n++)
 			bucket_repair_locked(heap, bucket++);
 		more = bucket < bucket_count;
 		if (!more)
