@@ -3,10 +3,11 @@
 # threads; a cycle for every megabyte allocated. gc_pause itself compares the runs of one call and
 # fails when their checksums differ.
 #
-# usage: bench/checksums.sh PATH-OF-gc_pause [SEEDS]     (default: 20)
+# usage: bench/checksums.sh PATH-OF-gc_pause [SEEDS]     (default: 20, or PLX_TEST_SHARE percent of them)
 set -u
 program=$1
-seeds=${2:-20}
+seeds=${2:-$((20 * ${PLX_TEST_SHARE:-100} / 100))}
+[ "$seeds" -gt 0 ] || seeds=1
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
 passed=0
 failed=0
