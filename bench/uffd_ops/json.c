@@ -2,24 +2,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "bench/json/json.h"
 #include "bench/uffd_ops/derived.h"
 #include "bench/uffd_ops/report.h"
-
-static void json_string(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++) {
-		unsigned char byte = (unsigned char)*text;
-
-		if (byte == '"' || byte == '\\')
-			fprintf(out, "\\%c", byte);
-		else if (byte < 0x20)
-			fprintf(out, "\\u%04x", byte);
-		else
-			fputc(byte, out);
-	}
-	fputc('"', out);
-}
 
 static void json_quantiles(FILE *out, const char *name, const struct quantiles *quantiles,
 			   bool count)
@@ -36,9 +21,9 @@ static void json_result(FILE *out, const struct op_result *result)
 	static const char *const status[] = {"ok", "wrong", "absent"};
 
 	fprintf(out, "{\"name\":\"%s\",\"variant\":", result->name);
-	json_string(out, result->variant);
+	json_write_string(out, result->variant);
 	fprintf(out, ",\"status\":\"%s\",\"why\":", status[result->status]);
-	json_string(out, result->why);
+	json_write_string(out, result->why);
 	if (result->status == OP_OK) {
 		fprintf(out,
 			",\"page_bytes\":%zu,\"pages\":%zu,\"batch\":%zu,\"rounds\":%zu,"
@@ -121,9 +106,9 @@ void report_json(FILE *out, const struct suite *suite, bool quick)
 
 	uname(&machine);
 	fprintf(out, "{\"tool\":\"uffd_ops\",\"kernel\":");
-	json_string(out, machine.release);
+	json_write_string(out, machine.release);
 	fprintf(out, ",\"machine\":");
-	json_string(out, machine.machine);
+	json_write_string(out, machine.machine);
 	fprintf(out, ",\"cpus\":%ld,\"page_bytes\":%zu,\"pages\":%zu,\"rounds\":%u,\"quick\":%s,",
 		sysconf(_SC_NPROCESSORS_ONLN), page_bytes, suite->bytes / page_bytes,
 		suite->most_rounds, quick ? "true" : "false");
