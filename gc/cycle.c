@@ -253,7 +253,9 @@ static void cycle_record(struct gc_heap *heap)
 	gc_add_relaxed(&stats->emergency_cycles,
 		       cycle->stop_the_world && heap->resolver->concurrent);
 	gc_add_relaxed(&stats->evacuated_bytes, cycle->evacuated_bytes);
-	gc_add_relaxed(&stats->evacuated_regions, cycle->evacuated_count);
+	gc_add_relaxed(&stats->evacuated_regions, cycle->evacuated_count - cycle->unchosen_count);
+	gc_add_relaxed(&stats->unchosen_regions, cycle->unchosen_count);
+	gc_add_relaxed(&stats->pin_held_regions, cycle->held_by_pins);
 	gc_add_relaxed(&stats->dirty_pages, cycle->dirty_pages);
 	gc_add_relaxed(&stats->updated_in_place_bytes, cycle->dirty_pages << heap->view.page_shift);
 	gc_add_relaxed(&stats->cycle_ns, gc_clock_ns() - cycle->start_ns);
@@ -313,6 +315,7 @@ static void cycle_end(struct gc_heap *heap)
 	gc_pace_after_cycle(heap);
 	cycle_record(heap);
 	cycle_log(heap);
+	heap->world->log(heap);
 }
 
 void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world)

@@ -68,12 +68,14 @@ static void heap_init_runtime(struct plx_heap *heap)
 	pthread_mutex_init(&heap->threads_lock, NULL);
 	rt_roots_init(heap);
 	rt_handles_init(heap);
+	rt_pins_init(heap);
 	heap->gc.world = &rt_world;
 	gc_pace_init(&heap->gc);
 }
 
 static void heap_destroy_runtime(struct plx_heap *heap)
 {
+	rt_pins_destroy(heap);
 	rt_handles_destroy(heap);
 	rt_roots_destroy(heap);
 	pthread_mutex_destroy(&heap->threads_lock);
@@ -211,6 +213,7 @@ void plx_heap_stats(struct plx_heap *heap, struct plx_stats *stats)
 	stats->allocated_bytes = heap->gc.allocated_bytes;
 	stats->returned_bytes = regions->returned_bytes;
 	pthread_mutex_unlock(&regions->lock);
+	rt_pins_stats(heap, stats);
 	stats->metadata_bytes = gc_heap_metadata_bytes(&heap->gc);
 }
 

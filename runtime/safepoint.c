@@ -225,4 +225,5 @@ const struct gc_world rt_world = {
 	.each_mutator = world_each_mutator,
 	.each_root = rt_roots_each,
 	.armed = world_armed,
+	.log = rt_pins_log,
 };

@@ -17,7 +17,8 @@
  * [TH-2] threads_lock is held through a pause: nobody attaches or detaches inside it.
  * [TH-4] A stop that one thread keeps from beginning is reported, not waited for in silence.
  * [TH-3] Lock order: threads_lock before regions.lock before satb_lock; roots_lock and handles_lock
- *        are leaves. None is held at a safepoint. */
+ *        are leaves. The lock of `pins` comes before the two of handles and of gc_pins. None is held at a
+ *        safepoint. */
 #ifndef RUNTIME_WORLD_H
 #define RUNTIME_WORLD_H
 
@@ -81,6 +82,15 @@ struct rt_handles {
 	uint32_t page_count, page_capacity;
 };
 
+struct rt_pin;
+
+struct rt_pins {
+	pthread_mutex_t lock;
+	/* Under lock. */
+	struct rt_pin **buckets; /* by object; NULL before the first pin */
+	uint64_t count, capacity;
+};
+
 struct rt_collector {
 	pthread_t thread;
 	bool started_thread;
@@ -127,6 +137,7 @@ struct plx_heap {
 	struct rt_thread *threads;
 	struct rt_roots roots;
 	struct rt_handles handles;
+	struct rt_pins pins;
 	struct rt_collector collector;
 	struct rt_fault_thread fault_thread;
 	/* Set once, before threads attach. */
@@ -169,6 +180,12 @@ struct rt_thread *rt_thread_self(const struct plx_heap *heap);
 void rt_handles_init(struct plx_heap *heap);
 void rt_handles_destroy(struct plx_heap *heap);
 void rt_handles_drop_thread(struct rt_thread *thread);
+
+/* pin.c */
+void rt_pins_init(struct plx_heap *heap);
+void rt_pins_destroy(struct plx_heap *heap);
+void rt_pins_stats(struct plx_heap *heap, struct plx_stats *stats);
+void rt_pins_log(struct gc_heap *heap);
 
 /* root.c */
 void rt_roots_init(struct plx_heap *heap);

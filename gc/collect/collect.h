@@ -49,6 +49,15 @@ void gc_sweep(struct gc_heap *heap);
 /* plan.c: the cycle. */
 void gc_plan(struct gc_heap *heap);
 
+/* pin.c: attached threads pin; the cycle asks. */
+void gc_pin_region(struct gc_heap *heap, struct gc_haddr object);
+void gc_unpin_region(struct gc_heap *heap, struct gc_haddr object);
+bool gc_pin_holds(struct gc_heap *heap, uint32_t number);
+bool gc_pin_try_choose(struct gc_heap *heap, uint32_t number);
+void gc_pins_begin_plan(struct gc_heap *heap);
+void gc_pins_flip_stw(struct gc_heap *heap);
+bool gc_unchoose_stw(struct gc_heap *heap, uint32_t number);
+
 /* flip.c: the cycle; gc_flip_stw inside a pause. */
 void gc_flip_prepare(struct gc_heap *heap);
 void gc_flip_stw(struct gc_heap *heap);

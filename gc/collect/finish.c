@@ -79,10 +79,13 @@ static void finish_evacuated(struct gc_heap *heap)
 		while (number != GC_REGION_NONE) {
 			uint32_t next = heap->regions.table[number].next;
 
-			pthread_mutex_lock(&heap->regions.lock);
-			gc_region_free_locked(&heap->regions, number);
-			pthread_mutex_unlock(&heap->regions.lock);
-			heap->cycle.freed_regions++;
+			/* [PN-4]; relaxed: written by this thread */
+			if (gc_load_relaxed(&heap->regions.bits[number]) & GC_REGION_EVACUATED) {
+				pthread_mutex_lock(&heap->regions.lock);
+				gc_region_free_locked(&heap->regions, number);
+				pthread_mutex_unlock(&heap->regions.lock);
+				heap->cycle.freed_regions++;
+			}
 			number = next;
 		}
 	}

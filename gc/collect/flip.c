@@ -376,6 +376,7 @@ void gc_flip_stw(struct gc_heap *heap)
 	heap->world->each_mutator(heap, gc_tlab_drop_all);
 	flip_close_current_stw(heap);
 	gc_verify_at_stw(heap, GC_VERIFY_FLIP);
+	gc_pins_flip_stw(heap);
 	flip_take_pages_stw(heap);
 	heap->world->each_root(heap, flip_root, NULL);
 	if (cycle->mode == GC_FLIP_IN_PAUSE)

@@ -199,11 +199,12 @@ static void plan_choose(struct plan *plan, uint32_t number)
 	struct gc_cycle *cycle = &heap->cycle;
 	uint8_t bits = gc_load_relaxed(&heap->regions.bits[number]); /* */
 
+	if (!gc_pin_try_choose(heap, number))
+		return;
 	plan_region(plan, number);
 	cycle->evacuated_classes |= bits & GC_REGION_CLASS_MASK;
 	cycle->evacuated_bytes += heap->regions.table[number].live_bytes;
 	cycle->evacuated_count++;
-	gc_store_relaxed(&heap->regions.bits[number], bits | GC_REGION_EVACUATED); /* */
 	heap->regions.table[number].next = GC_REGION_NONE;
 	gc_history_add(heap->regions.history, number, GC_REGION_CHOSEN,
 		       bits & GC_REGION_CLASS_MASK);
@@ -331,6 +332,7 @@ void gc_plan(struct gc_heap *heap)
 
 	cycle->evacuated_first[GC_RANGE_OBJECTS] = GC_REGION_NONE;
 	cycle->evacuated_first[GC_RANGE_LEAVES] = GC_REGION_NONE;
+	gc_pins_begin_plan(heap);
 	if (heap->config.evacuate == 2) /* none */
 		return;
 	list = gc_meta_alloc(bytes);

@@ -50,6 +50,10 @@ void gc_candidates_choose(struct gc_heap *heap)
 
 			if (region->kind == GC_REGION_SMALL && !region->current)
 				class = candidate_class(heap, region);
+			if (class && gc_pin_holds(heap, r)) {
+				class = 0;
+				heap->cycle.held_by_pins++;
+			}
 			gc_store_relaxed(&regions->bits[r], class); /* */
 			if (!region->current)
 				region->young = false;

@@ -173,16 +173,18 @@ static void unit_build_in_place(const struct gc_heap *heap, struct gc_page page,
 	unit_batch_flush(&batch);
 }
 
-/* The object that follows in evacuation order: in the same region, or first in the next one. */
-static uint64_t unit_next_source(const struct gc_heap *heap, uint64_t index)
+/* The first object from `from` on in evacuation order: in the same region, or in one that follows. Those
+ * that were un-chosen are passed over. [PN-3] */
+static uint64_t unit_next_source(const struct gc_heap *heap, uint64_t from, uint32_t region)
 {
 	const struct gc_markbits *bits = &heap->markbits;
 	uint64_t per_region = heap->regions.region_bytes >> GC_GRANULE_SHIFT;
-	uint64_t from = index + 1, end = gc_round_up(from, per_region);
-	uint32_t region = (uint32_t)(index / per_region);
+	uint64_t end = ((uint64_t)region + 1) * per_region;
 
 	for (;;) {
-		uint64_t next = gc_markbits_next(bits, from, end);
+		/* Relaxed: fixed at the flip. */
+		bool moves = gc_load_relaxed(&heap->regions.bits[region]) & GC_REGION_EVACUATED;
+		uint64_t next = moves ? gc_markbits_next(bits, from, end) : end;
 
 		if (next < end)
 			return next;
@@ -215,6 +217,14 @@ static bool unit_copy_object(struct unit_batch *batch, struct gc_haddr object,
 	return true;
 }
 
+/* The object at or behind an address, in evacuation order, that really moves; 0 if there is none. */
+static uintptr_t unit_source_from(const struct gc_heap *heap, struct gc_haddr from, uint32_t region)
+{
+	uint64_t next = unit_next_source(heap, gc_markbits_index(&heap->markbits, from), region);
+
+	return next == UINT64_MAX ? 0 : gc_markbits_address(&heap->markbits, next).at;
+}
+
 static void unit_build_target(const struct gc_heap *heap, struct gc_page page, char *into,
 			      bool private_buffer)
 {
@@ -222,13 +232,17 @@ static void unit_build_target(const struct gc_heap *heap, struct gc_page page, c
 	uintptr_t source = heap->target_source[page.n];
 	struct unit_batch batch = {.heap = heap, .count = 0};
 
-	if (private_buffer) /* what no object fills must not show another page's bytes */
+	/* What no object fills must not show another page's bytes, nor look like objects. [PN-3] */
+	if (private_buffer || heap->cycle.unchosen_count)
 		memset(into, 0, heap->view.page_bytes);
+	if (source)
+		source = unit_source_from(heap, (struct gc_haddr){source},
+					  gc_region_of(&heap->regions, (struct gc_haddr){source}));
 	while (source) {
 		struct gc_haddr object = {source};
-		uint64_t next = unit_next_source(heap, gc_markbits_index(&heap->markbits, object));
 
-		source = next == UINT64_MAX ? 0 : gc_markbits_address(&heap->markbits, next).at;
+		source = unit_source_from(heap, (struct gc_haddr){source + PLX_GRANULE_BYTES},
+					  gc_region_of(&heap->regions, object));
 		if (source)
 			unit_prefetch(gc_heap_readable(heap, (struct gc_haddr){source}),
 				      4 * UNIT_LINE_BYTES);

@@ -62,9 +62,10 @@ static bool heap_create_tables(struct gc_heap *heap)
 	}
 	heap->taken = gc_meta_alloc(heap->view.range_bytes / GC_VIEW_ALIGN);
 	heap->distributions = gc_meta_alloc(PLX_DISTRIBUTION_COUNT * sizeof(struct plx_histogram));
+	heap->pins.counts = gc_meta_alloc(heap->regions.count * sizeof(uint32_t));
 	heap->cycle.targets_capacity = heap->regions.count;
 	heap->cycle.targets = gc_meta_alloc(heap->regions.count * sizeof(uint32_t));
-	return heap->taken && heap->markbits.words && heap->forward.entries &&
+	return heap->taken && heap->pins.counts && heap->markbits.words && heap->forward.entries &&
 	       heap->target_source && heap->pages.states && heap->pages.flags &&
 	       heap->extents.states && heap->distributions && heap->cycle.targets &&
 	       gc_type_table_create(&heap->types);
@@ -80,6 +81,7 @@ int gc_heap_create(struct gc_heap *heap, enum gc_backing backing, const char **s
 	heap->cpus = (uint32_t)gc_max(1, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
 	pthread_mutex_init(&heap->types_lock, NULL);
 	pthread_mutex_init(&heap->satb_lock, NULL);
+	pthread_mutex_init(&heap->pins.lock, NULL);
 	for (int range = 0; range < GC_RANGE_COUNT; range++)
 		heap->current[GC_WHITE][range] = heap->current[GC_BLACK][range] = GC_REGION_NONE;
 	*step = "allocating side tables";
@@ -120,7 +122,9 @@ void gc_heap_destroy(struct gc_heap *heap)
 	gc_meta_free(heap->view.cuts, sizes.extents + 1);
 	gc_meta_free(heap->distributions, PLX_DISTRIBUTION_COUNT * sizeof(struct plx_histogram));
 	gc_meta_free(heap->cycle.targets, heap->cycle.targets_capacity * sizeof(uint32_t));
+	gc_meta_free(heap->pins.counts, heap->regions.count * sizeof(uint32_t));
 	gc_regions_destroy(&heap->regions);
+	pthread_mutex_destroy(&heap->pins.lock);
 	pthread_mutex_destroy(&heap->types_lock);
 	pthread_mutex_destroy(&heap->satb_lock);
 	gc_view_destroy(&heap->view);
@@ -137,7 +141,7 @@ uint64_t gc_heap_metadata_bytes(struct gc_heap *heap)
 	/* Mark bits and forwarding by byte; state, flags and source by page. */
 	per_byte_of_heap = used / 64 + (used >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry);
 	return per_byte_of_heap + (used >> heap->view.page_shift) * (2 + sizeof(uintptr_t)) +
-	       regions->count * (sizeof(struct gc_region) + 1 + sizeof(uint32_t)) +
+	       regions->count * (sizeof(struct gc_region) + 1 + 2 * sizeof(uint32_t)) +
 	       PLX_DISTRIBUTION_COUNT * sizeof(struct plx_histogram) +
 	       heap->types.count * sizeof(struct gc_type);
 }

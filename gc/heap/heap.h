@@ -88,6 +88,8 @@ struct gc_world {
 	void (*each_root)(struct gc_heap *heap, gc_root_visit visit, void *context);
 	/* Pages were taken away (in the pause) or are all back: faults begin or end. */
 	void (*armed)(struct gc_heap *heap, bool armed);
+	/* A cycle has ended: what the runtime has to say about it with GC_LOG=1. */
+	void (*log)(struct gc_heap *heap);
 };
 
 enum gc_phase {
@@ -126,6 +128,8 @@ struct gc_cycle {
 	uint64_t evacuated_bytes, dirty_pages;
 	uint64_t pause_total_ns, pause_max_ns, pause_count;
 	uint64_t handshake_total_ns, handshake_max_ns, handshake_count;
+	uint32_t unchosen_count; /* of the chosen regions, by the flip: see pin.c */
+	uint64_t held_by_pins;	 /* regions that would have been candidates or chosen */
 };
 
 struct gc_late_dirty {
@@ -133,6 +137,18 @@ struct gc_late_dirty {
 	uint32_t pages[64];
 };
 #define GC_LATE_DIRTY_MAX 64
+
+#define GC_PINS_LATE_MAX 64
+
+/* See gc/collect/pin.c. */
+struct gc_pins {
+	pthread_mutex_t lock;
+	/* Under the lock; the pause reads without. */
+	uint32_t *counts; /* per region: pinned objects in it, each as often as it is pinned */
+	uint32_t regions; /* that have pins */
+	uint32_t late_count; /* pins in regions that were chosen; more than GC_PINS_LATE_MAX: not listed */
+	uint32_t late[GC_PINS_LATE_MAX];
+};
 
 /* See pace.c. */
 struct gc_pace {
@@ -193,7 +209,8 @@ struct gc_heap {
 	uint32_t fault_turn;	  /* odd while the fault thread resolves [FT-2] */
 	uint32_t mark_overflowed; /* an object was marked but could not be queued */
 	struct gc_late_dirty late;
-	uint32_t stalled; /* mutators that wait for memory now */
+	struct gc_pins pins; /* under its own lock */
+	uint32_t stalled;    /* mutators that wait for memory now */
 	struct gc_pace pace;
 	uint32_t trigger_regions;  /* regions in use at which the next cycle starts */
 	uint64_t soft_limit_bytes; /* what the heap should not use more of, see size.c */

@@ -417,11 +417,22 @@ static bool noticed(struct shadow_thread *self)
 	return stats.cycles != self->cycles_seen;
 }
 
+/* While barriers are on, and above all between plan and flip, pins come and go. */
+static void pin_during_cycle(struct shadow_thread *self)
+{
+	/* Relaxed: it changes only while this thread stands at a safepoint. */
+	if (__atomic_load_n(&self->thread->barrier, __ATOMIC_RELAXED) != 0 &&
+	    random_once_in(&self->random, 8))
+		shadow_root_set(self, SHADOW_FIRST_PIN + random_below(&self->random, SHADOW_PINS),
+				shadow_random_pair(self));
+}
+
 void shadow_step(struct shadow_thread *self)
 {
 	if (noticed(self))
 		shadow_compare(self);
 	hold_size(self);
+	pin_during_cycle(self);
 	step_any(self);
 	self->tally.steps++;
 }

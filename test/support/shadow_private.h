@@ -50,7 +50,9 @@ struct shadow_pair {
 #define SHADOW_VISITED 16
 #define SHADOW_SCOPED 2048
 #define SHADOW_SCOPES 4
-#define SHADOW_FIXED_ROOTS (SHADOW_HANDLES + SHADOW_RANGE + SHADOW_VISITED)
+#define SHADOW_PINS 6
+#define SHADOW_FIRST_PIN (SHADOW_HANDLES + SHADOW_RANGE + SHADOW_VISITED)
+#define SHADOW_FIXED_ROOTS (SHADOW_FIRST_PIN + SHADOW_PINS)
 #define SHADOW_LARGE_ROOT SHADOW_HANDLES /* root range slot 0: large objects, one at a time */
 #define SHADOW_LARGE_LENGTH 100000	 /* more elements than any object that is not large */
 #define SHADOW_POSTBOX 64
@@ -101,6 +103,7 @@ struct shadow_thread {
 	unsigned scope_depth;
 	void *range[SHADOW_RANGE];     /* registered as a root range */
 	void *visited[SHADOW_VISITED]; /* handed out by a root visitor */
+	char *pinned[SHADOW_PINS];     /* raw addresses that have to stay good */
 	struct shadow_object *root_shadows[SHADOW_FIXED_ROOTS + SHADOW_SCOPED];
 
 	struct shadow_vector all; /* every shadow of this thread, garbage included */

@@ -1,5 +1,5 @@
-/* test/support/shadow_root.c: the roots of a thread, of all four sorts, under one numbering: free
- * handles, a registered range, a root visitor, scoped handles. A session may do without those in own
+/* test/support/shadow_root.c: the roots of a thread, of all sorts, under one numbering: free handles, a
+ * registered range, a root visitor, pinned objects, scoped handles. A session may do without those in own
  * memory: then free handles take their places.
  *
  * Runs on the attached thread that owns them, but for the visitor: a collector thread in a pause. */
@@ -96,6 +96,8 @@ struct shadow_pair shadow_root_get(const struct shadow_thread *self, size_t root
 
 	if (root >= SHADOW_FIXED_ROOTS)
 		pair.object = shadow_load(&self->scoped[root - SHADOW_FIXED_ROOTS]->ref);
+	else if (root >= SHADOW_FIRST_PIN)
+		pair.object = self->pinned[root - SHADOW_FIRST_PIN];
 	else if (root_is_free_handle(self, root))
 		pair.object = self->handles[root] ? shadow_load(&self->handles[root]->ref) : NULL;
 	else if (root >= FIRST_VISITED)
@@ -121,11 +123,31 @@ static void free_handle_set(struct shadow_thread *self, size_t i, void *ref)
 	}
 }
 
+/* Two names, so that one object is pinned by both, and twice by one. False: no memory. */
+static bool pin_set(struct shadow_thread *self, size_t i, char *object)
+{
+	const char *who = i % 3 ? "shadow" : "shadow, every third";
+	char *old = self->pinned[i];
+
+	if (object != NULL && plx_pin(self->thread, object, who) != PLX_OK) {
+		if (!self->world->options->tolerate_null)
+			shadow_fail(self, NULL, "plx_pin of %p failed", (void *)object);
+		object = NULL;
+	}
+	if (old != NULL && plx_unpin(self->thread, old, who) != PLX_OK)
+		shadow_fail(self, NULL, "plx_unpin of %p failed", (void *)old);
+	self->pinned[i] = object;
+	return object != NULL;
+}
+
 void shadow_root_set(struct shadow_thread *self, size_t root, struct shadow_pair to)
 {
 	self->root_shadows[root] = to.shadow;
 	if (root >= SHADOW_FIXED_ROOTS) {
 		plx_handle_set(self->thread, self->scoped[root - SHADOW_FIXED_ROOTS], to.object);
+	} else if (root >= SHADOW_FIRST_PIN) {
+		if (!pin_set(self, root - SHADOW_FIRST_PIN, to.object))
+			self->root_shadows[root] = NULL;
 	} else if (root_is_free_handle(self, root)) {
 		free_handle_set(self, root, to.object);
 		if (self->handles[root] == NULL)
@@ -141,6 +163,8 @@ void shadow_root_describe(size_t root, char *text, size_t size)
 {
 	if (root >= SHADOW_FIXED_ROOTS)
 		snprintf(text, size, "scoped handle %zu", root - SHADOW_FIXED_ROOTS);
+	else if (root >= SHADOW_FIRST_PIN)
+		snprintf(text, size, "pin %zu", root - SHADOW_FIRST_PIN);
 	else if (root >= FIRST_VISITED)
 		snprintf(text, size, "visited root %zu", root - FIRST_VISITED);
 	else if (root >= FIRST_RANGE)

@@ -83,6 +83,8 @@ static void report(const struct shadow_tally *tally, const struct plx_stats *sta
 	printf("shadow: %lu walks (%lu with the cycle under way), %lu objects compared, %lu had moved\n",
 	       (unsigned long)tally->comparisons, (unsigned long)tally->comparisons_early,
 	       (unsigned long)tally->compared_objects, (unsigned long)tally->moved_objects);
+	printf("shadow: %lu regions held back by pins, %lu un-chosen at the flip\n",
+	       (unsigned long)stats->pin_held_regions, (unsigned long)stats->unchosen_regions);
 	printf("shadow: %lu faults, %lu pages continued, %lu copied, %lu bytes moved back, "
 	       "%lu evacuated, %lu updated in place\n",
 	       (unsigned long)stats->faults, (unsigned long)stats->continued_pages,

@@ -110,6 +110,10 @@ struct plx_stats {
 	uint64_t soft_limit_bytes; /* what the heap should not use more of (GC_HEAP_POLICY) */
 	uint64_t handshakes;	   /* rounds in which each thread answered at its own safepoint */
 	uint64_t handshake_ns;	   /* sum of their durations; nobody stands still meanwhile */
+	uint64_t pins;		   /* pinned now: pairs of an object and who pins it */
+	uint64_t pinned_regions;   /* hold a pinned object now */
+	uint64_t pin_held_regions; /* not evacuated because of pins, summed over cycles */
+	uint64_t unchosen_regions; /* kept at the last moment, in the flip, after they had been chosen */
 };
 
 /* Any thread; takes a short lock. */

@@ -8,6 +8,7 @@
 #include <parallax/histogram.h>
 #include <parallax/layout.h>
 #include <parallax/object.h>
+#include <parallax/pin.h>
 #include <parallax/root.h>
 #include <parallax/thread.h>
 #include <parallax/weak.h>
