@@ -256,7 +256,8 @@ void gc_ambiguous_resolve(struct gc_heap *heap)
 
 	if (!ambiguous)
 		return;
-	qsort(ambiguous->words, ambiguous->count, sizeof(uintptr_t), ambiguous_compare);
+	if (ambiguous->count) /* qsort wants an array even where there is nothing */
+		qsort(ambiguous->words, ambiguous->count, sizeof(uintptr_t), ambiguous_compare);
 	for (size_t i = 1; i <= ambiguous->count; i++) {
 		uint32_t shift = heap->regions.region_shift;
 		uintptr_t base = (uintptr_t)heap->view.heap;

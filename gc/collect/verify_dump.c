@@ -22,7 +22,8 @@ static void dump_types(const struct gc_heap *heap, FILE *file)
 		if (out.custom)
 			out.size_of_length_0 = type->size(0, type->context);
 		fwrite(&out, sizeof(out), 1, file);
-		fwrite(type->bitmap, sizeof(uint64_t), type->bitmap_words, file);
+		if (type->bitmap_words)
+			fwrite(type->bitmap, sizeof(uint64_t), type->bitmap_words, file);
 	}
 }
 

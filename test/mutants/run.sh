@@ -8,6 +8,7 @@
 # Without names all of them; --some N: that many, others every day, for continuous integration.
 # Ends with 0, or 1 and the names of those that got away.
 set -euo pipefail
+unset PLX_TEST_SHARE # a mutant needs all of its cycles
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
