@@ -21,7 +21,7 @@
  *        ends under regions.lock.
  *
  * The start has three rounds. Call a white object *safe* if it will be marked whatever mutators do:
- * it is logged, in a root page, in a snapshot, or leads from such a one by slots that are logged when
+ * it is logged, in a root page, on a root stack [RS-1], in a snapshot, or leads from such a one by slots that are logged when
  * they are overwritten.
  *
  *   arm      each turns logging (of old and new values) and flagging on. Until all have, others store
@@ -69,6 +69,7 @@
 #include "gc/collect/identity.h"
 #include "gc/collect/reference.h"
 #include "gc/collect/resolver.h"
+#include "gc/collect/rootstack.h"
 #include "gc/collect/telemetry.h"
 
 const char gc_cause_pacing[] = "pacing";
@@ -202,6 +203,7 @@ static void cycle_mark(struct gc_heap *heap)
 
 	gc_ambiguous_resolve(heap);
 	gc_mark_root_pages(heap);
+	gc_mark_root_stacks(heap);
 	gc_guardians_mark_ready(heap);
 	do {
 		gc_guardians_ask(heap);
@@ -293,6 +295,7 @@ static void cycle_end(struct gc_heap *heap)
 		cycle_pause_end(heap);
 		heap->cycle.stop_the_world = true;
 	}
+	gc_rootstacks_free_destroyed(heap);
 	gc_regions_end_reserve(&heap->regions);
 	gc_pace_after_cycle(heap);
 	cycle_record(heap);

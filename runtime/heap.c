@@ -11,6 +11,7 @@
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/resolver.h"
+#include "gc/collect/rootstack.h"
 #include "runtime/world.h"
 
 static enum plx_status heap_configure(struct plx_heap *heap, const struct plx_heap_config *config,
@@ -123,6 +124,7 @@ static void heap_free(struct plx_heap *heap)
 {
 	rt_trace_close(heap);
 	heap_destroy_runtime(heap);
+	gc_rootstacks_destroy(&heap->gc);
 	gc_heap_destroy(&heap->gc);
 	gc_meta_free(heap, sizeof(*heap));
 }

@@ -214,7 +214,7 @@ uint32_t gc_large_take(struct gc_heap *heap, struct gc_mutator *mutator, const s
 	if (run > regions->max_regions)
 		return GC_REGION_NONE;
 	pthread_mutex_lock(&regions->lock);
-	head = gc_region_take_run_locked(regions, range, (uint32_t)run);
+	head = gc_region_take_run_locked(regions, range, (uint32_t)run, GC_REGION_LARGE);
 	if (head != GC_REGION_NONE) {
 		regions->table[head].current = true; /* */
 		regions->table[head].allocated_bytes = bytes;

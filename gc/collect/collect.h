@@ -36,6 +36,7 @@ void gc_mark_destroy(struct gc_mark *mark);
 void gc_mark_prepare(struct gc_heap *heap);
 void gc_mark_root(struct gc_heap *heap, uintptr_t *slot, void *context);
 void gc_mark_root_pages(struct gc_heap *heap);
+void gc_mark_root_stacks(struct gc_heap *heap);
 struct gc_found *gc_mark_found(struct gc_mark *mark);	 /* weak objects it met */
 void gc_mark_word(struct gc_mark *mark, uintptr_t word); /* a marker: queue it */
 void gc_mark_drain(struct gc_heap *heap);

@@ -7,7 +7,7 @@
  *   after it:                     move.c
  *
  * [FL-1] The pause does no work proportional to heap, live data or root pages: one mremap of whole
- *        page tables, one register, and per thread one TLAB.                                [I6]
+ *        page tables, one register, per thread one TLAB, and per root stack one look at its top. [I6]
  * [FL-2] Register after the mremap: an armed range would be moved entry by entry.
  * [FL-3] Dropping single pages (zap) is chosen when they are few; the list made before the pause and
  *        the late list of the barrier together hold every dirty page, or detach is taken.
@@ -21,6 +21,7 @@
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/resolver.h"
+#include "gc/collect/rootstack.h"
 
 static uint64_t flip_used_bytes(const struct gc_heap *heap, enum gc_range range)
 {
@@ -193,6 +194,7 @@ void gc_flip_prepare(struct gc_heap *heap)
 	cycle->detach_bytes = gc_round_up(flip_used_bytes(heap, GC_RANGE_OBJECTS), GC_VIEW_ALIGN);
 	cycle->leaves_armed = false;
 	flip_choose_taken(heap);
+	gc_rootstacks_flag(heap);
 	flip_list_dirty_runs(heap);
 	flip_choose_mode(heap);
 	gc_pages_set_detached(&heap->pages, (struct gc_page){0},
@@ -375,6 +377,7 @@ void gc_flip_stw(struct gc_heap *heap)
 
 	heap->world->each_mutator(heap, gc_tlab_drop_all);
 	flip_close_current_stw(heap);
+	gc_rootstacks_flip_stw(heap);
 	gc_verify_at_stw(heap, GC_VERIFY_FLIP);
 	gc_pins_flip_stw(heap);
 	gc_ambiguous_flip_stw(heap);

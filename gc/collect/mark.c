@@ -14,10 +14,12 @@
  * Marking reads through the heap view, which is attached whole. Who runs here: workers, with mutators
  * running; the cycle's thread alone for roots, and after an overflow. */
 #include "gc/base/meta.h"
+#include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/ephemeron.h"
 #include "gc/collect/markpool.h"
 #include "gc/collect/reference.h"
+#include "gc/collect/rootstack.h"
 #include "gc/collect/workers.h"
 
 #define MARK_RING 16 /* objects between prefetch and scan; a power of two */
@@ -485,5 +487,21 @@ void gc_mark_root_pages(struct gc_heap *heap)
 			if (at % 4096 == 0)
 				mark_drain_stack(mark_own(heap));
 		}
+	}
+}
+
+/* The same for root stacks: the words below each one's top. [RS-1] */
+void gc_mark_root_stacks(struct gc_heap *heap)
+{
+	for (struct gc_rootstack *stack = gc_rootstack_first(heap); stack; stack = stack->next) {
+		void *const *top = gc_load_acquire(&stack->pub.top); /* [MO-ROOTSTACK] */
+
+		for (void *const *at = stack->pub.base; at < top; at++) {
+			/* Relaxed: as in mark_slot. */
+			mark_word(mark_own(heap), gc_load_relaxed((const gc_word *)at));
+			if ((uintptr_t)at % 4096 == 0)
+				mark_drain_stack(mark_own(heap));
+		}
+		gc_yield_point();
 	}
 }

@@ -92,6 +92,12 @@ static uint64_t sweep_live_bytes(const struct gc_heap *heap, uint32_t number)
 	return region->live_bytes;
 }
 
+/* Root stacks count whole, as they do in what is used: else a heap with large ones would seem full. */
+static bool sweep_is_stack(uint8_t kind)
+{
+	return kind == GC_REGION_STACK || kind == GC_REGION_STACK_TAIL;
+}
+
 void gc_sweep(struct gc_heap *heap)
 {
 	struct gc_regions *regions = &heap->regions;
@@ -118,6 +124,8 @@ void gc_sweep(struct gc_heap *heap)
 			} else if (regions->table[r].kind == GC_REGION_SMALL ||
 				   regions->table[r].kind == GC_REGION_LARGE) {
 				heap->cycle.live_bytes += sweep_live_bytes(heap, r);
+			} else if (sweep_is_stack(regions->table[r].kind)) {
+				heap->cycle.live_bytes += regions->region_bytes;
 			}
 			pthread_mutex_unlock(&regions->lock);
 		}

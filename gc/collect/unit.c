@@ -16,6 +16,7 @@
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/resolver.h"
+#include "gc/collect/rootstack.h"
 
 static uint32_t unit_region(const struct gc_heap *heap, struct gc_page page)
 {
@@ -129,10 +130,18 @@ static void unit_update_small(struct unit_batch *batch, struct gc_haddr start, c
 	}
 }
 
-static void unit_update_roots(struct unit_batch *batch, char *into)
+static void unit_update_roots(struct unit_batch *batch, char *into, uint64_t bytes)
 {
-	for (uint32_t at = 0; at < batch->heap->view.page_bytes; at += sizeof(uintptr_t))
+	for (uint64_t at = 0; at < bytes; at += sizeof(uintptr_t))
 		unit_batch_add(batch, (gc_word *)(void *)(into + at));
+}
+
+/* Words above the top as of the flip are no roots. [RS-2] */
+static uint64_t unit_stack_bytes(const struct gc_heap *heap, uint32_t number, struct gc_haddr start)
+{
+	uintptr_t end = gc_rootstack_frozen(heap, number);
+
+	return end <= start.at ? 0 : gc_min(end - start.at, heap->view.page_bytes);
 }
 
 #define UNIT_LINE_BYTES 64 /* a guess that is right nearly everywhere; wrong, it only costs time */
@@ -165,7 +174,11 @@ static void unit_build_in_place(const struct gc_heap *heap, struct gc_page page,
 		unit_update_large(&batch, gc_region_head(&heap->regions, number), start, into);
 		break;
 	case GC_REGION_ROOTS:
-		unit_update_roots(&batch, into);
+		unit_update_roots(&batch, into, heap->view.page_bytes);
+		break;
+	case GC_REGION_STACK:
+	case GC_REGION_STACK_TAIL:
+		unit_update_roots(&batch, into, unit_stack_bytes(heap, number, start));
 		break;
 	default:
 		break;

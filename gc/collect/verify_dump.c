@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "gc/collect/rootstack.h"
 #include "gc/collect/verify.h"
 
 static void dump_types(const struct gc_heap *heap, FILE *file)
@@ -45,6 +46,16 @@ static void dump_history(const struct gc_heap *heap, FILE *file)
 		       sizeof(history->entries[0]), 1, file);
 }
 
+/* The part of a root stack's words that lies in a region. */
+static uint64_t dump_stack_bytes(const struct gc_heap *heap, uint32_t number)
+{
+	uintptr_t start = gc_region_start(&heap->regions, number).at;
+	uint32_t head = gc_region_head(&heap->regions, number);
+	uintptr_t top = (uintptr_t)heap->regions.table[head].stack->pub.top;
+
+	return top <= start ? 0 : gc_min(top - start, heap->regions.region_bytes);
+}
+
 /* What is worth keeping of a region, and can be read now. */
 static uint64_t dump_content_bytes(const struct gc_heap *heap, uint32_t number)
 {
@@ -66,6 +77,9 @@ static uint64_t dump_content_bytes(const struct gc_heap *heap, uint32_t number)
 			      regions->region_bytes);
 	case GC_REGION_ROOTS:
 		return region->allocated_bytes;
+	case GC_REGION_STACK:
+	case GC_REGION_STACK_TAIL:
+		return dump_stack_bytes(heap, number);
 	default:
 		return 0;
 	}

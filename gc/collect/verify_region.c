@@ -1,6 +1,7 @@
 /* gc/collect/verify_region.c: does the table of regions agree with itself? [VF-8], see verify.h.
  *
  * Every region is looked at, also those that were never used; counts and maps are made anew. */
+#include "gc/collect/rootstack.h"
 #include "gc/collect/verify.h"
 
 struct region_sums {
@@ -58,6 +59,22 @@ static void region_check_large(struct gc_verify *verify, uint32_t number)
 			head->header, head->allocated_bytes);
 }
 
+static void region_check_stack(struct gc_verify *verify, uint32_t number)
+{
+	const struct gc_region *head = &verify->heap->regions.table[number];
+
+	for (uint32_t i = 1; i < head->run; i++)
+		if (head[i].kind != GC_REGION_STACK_TAIL || head[i].run != i)
+			gc_verify_fail_region(verify, number + i,
+					      "[VF-8] region %u is no tail of the stack at %u",
+					      number + i, number);
+	if (head->run == 0 || !head->stack || head->stack->head != number ||
+	    head->stack->pub.top < head->stack->pub.base ||
+	    head->stack->pub.top > head->stack->pub.limit)
+		gc_verify_fail_region(verify, number,
+				      "[VF-8] region %u does not begin a root stack", number);
+}
+
 static void region_check_kind(struct gc_verify *verify, uint32_t number)
 {
 	const struct gc_heap *heap = verify->heap;
@@ -67,6 +84,14 @@ static void region_check_kind(struct gc_verify *verify, uint32_t number)
 	switch (region->kind) {
 	case GC_REGION_LARGE:
 		region_check_large(verify, number);
+		break;
+	case GC_REGION_STACK:
+		region_check_stack(verify, number);
+		break;
+	case GC_REGION_STACK_TAIL:
+		if (region->run > number || region[-(ptrdiff_t)region->run].kind != GC_REGION_STACK)
+			gc_verify_fail_region(verify, number,
+					      "[VF-8] region %u is a tail without a head", number);
 		break;
 	case GC_REGION_LARGE_TAIL:
 		if (region->run > number || region[-(ptrdiff_t)region->run].kind != GC_REGION_LARGE)

@@ -11,14 +11,18 @@
 #define REPORT_HISTORY_MOST 12 /* events of a region */
 
 static const char *const report_kinds[] = {
-	[GC_REGION_FREE] = "free",   [GC_REGION_SMALL] = "small",
-	[GC_REGION_LARGE] = "large", [GC_REGION_LARGE_TAIL] = "large, not its beginning",
+	[GC_REGION_FREE] = "free",
+	[GC_REGION_SMALL] = "small",
+	[GC_REGION_LARGE] = "large",
+	[GC_REGION_LARGE_TAIL] = "large, not its beginning",
 	[GC_REGION_ROOTS] = "roots",
+	[GC_REGION_STACK] = "root stack",
+	[GC_REGION_STACK_TAIL] = "root stack, not its beginning",
 };
 
 static const char *report_kind(uint8_t kind)
 {
-	return kind <= GC_REGION_ROOTS ? report_kinds[kind] : "?";
+	return kind <= GC_REGION_STACK_TAIL ? report_kinds[kind] : "?";
 }
 
 static void report_history(const struct gc_regions *regions, uint32_t number)
@@ -68,7 +72,8 @@ static void report_object(const struct gc_heap *heap, uintptr_t object)
 static void report_root(const struct gc_heap *heap, uintptr_t slot)
 {
 	fprintf(stderr, "parallax:     root at %#lx, %s\n", slot,
-		gc_heap_contains(heap, slot) ? "a handle" : "in the program's own memory");
+		gc_heap_contains(heap, slot) ? "a handle or on a root stack"
+					     : "in the program's own memory");
 }
 
 /* From the failure back to the root, so that what is nearest is shown first. */

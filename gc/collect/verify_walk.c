@@ -3,6 +3,7 @@
  * The walk is the same every time while the world stands still: after a failure it is done again with
  * a note of how each object was reached, and fails again at the same place, knowing the path. */
 #include "gc/base/meta.h"
+#include "gc/collect/rootstack.h"
 #include "gc/collect/verify.h"
 
 #define WALK_STACK_FIRST 8192
@@ -131,6 +132,14 @@ static void walk_check_marked(struct gc_verify *verify, uintptr_t slot, uintptr_
 			       object);
 }
 
+static bool walk_is_on_stack(const struct gc_heap *heap, uintptr_t slot)
+{
+	uint8_t kind =
+		heap->regions.table[gc_region_of(&heap->regions, (struct gc_haddr){slot})].kind;
+
+	return kind == GC_REGION_STACK || kind == GC_REGION_STACK_TAIL;
+}
+
 /* [VF-4] Root slots in the embedder's memory are forwarded in the pause. */
 static void walk_check_flag(struct gc_verify *verify, uintptr_t slot, uintptr_t object)
 {
@@ -143,6 +152,7 @@ static void walk_check_flag(struct gc_verify *verify, uintptr_t slot, uintptr_t 
 	from = gc_heap_region_bits(heap, slot);
 	page = gc_heap_page(heap, (struct gc_haddr){slot});
 	if (verify->place == GC_VERIFY_MARK && !(from & GC_REGION_BLACK) && /* not retired */
+	    !walk_is_on_stack(heap, slot) &&				    /* [RS-3] */
 	    to & GC_REGION_CLASS_MASK &&
 	    !(gc_page_flags(&heap->pages, page) & ((to & GC_REGION_CLASS_MASK) | GC_PAGE_ANY)))
 		gc_verify_fail(verify, slot, object,
@@ -234,6 +244,14 @@ static void walk_root_pages(struct gc_verify *verify)
 	}
 }
 
+static void walk_root_stacks(struct gc_verify *verify)
+{
+	for (struct gc_rootstack *stack = gc_rootstack_first(verify->heap); stack;
+	     stack = stack->next)
+		for (void **at = stack->pub.base; at < stack->pub.top; at++)
+			walk_word(verify, *(const gc_word *)at, (uintptr_t)at);
+}
+
 /* Read a region from its beginning: objects follow one another, and what was left of a TLAB is zero.
  * Targets are filled by the evacuation only: at the flip they are not readable yet. */
 static void walk_note_starts(struct gc_verify *verify, uint32_t number)
@@ -317,6 +335,7 @@ bool gc_verify_walk(struct gc_verify *verify)
 	verify->heap->world->each_root(verify->heap, walk_root, verify);
 	walk_drain(verify);
 	walk_root_pages(verify);
+	walk_root_stacks(verify);
 	walk_drain(verify);
 	return true;
 }

@@ -26,6 +26,7 @@ struct gc_heap;
 struct gc_identities;
 struct gc_references;
 struct gc_resolver;
+struct gc_rootstack;
 
 #define GC_SATB_COUNT 256
 
@@ -231,6 +232,7 @@ struct gc_heap {
 	uint32_t current[GC_COLOUR_COUNT][GC_RANGE_COUNT];
 	uint64_t allocated_bytes;
 	uint64_t allocated_at_cycle_start;
+	struct gc_rootstack *rootstacks; /* all; read without the lock, see collect/rootstack.c */
 
 	/* Under types_lock. */
 	pthread_mutex_t types_lock;

@@ -209,7 +209,8 @@ static uint32_t range_find_run(const struct gc_region_range *range, uint32_t run
 	return range->count;
 }
 
-uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range which, uint32_t run)
+uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range which, uint32_t run,
+				   enum gc_region_kind kind)
 {
 	struct gc_region_range *range = &regions->ranges[which];
 	uint32_t first = range_find_run(range, run), resident = 0;
@@ -230,8 +231,9 @@ uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range whi
 			resident += bitmap_test(range->free_resident, i);
 	}
 	for (uint32_t i = first; i < first + run; i++) {
+		/* A tail's kind follows its head's. */
 		region_claim_locked(regions, range, i,
-				    i == first ? GC_REGION_LARGE : GC_REGION_LARGE_TAIL);
+				    i == first ? kind : (enum gc_region_kind)(kind + 1));
 		regions->table[range->first + i].run = i == first ? run : i - first;
 	}
 	return range->first + first;
@@ -253,8 +255,9 @@ static void region_free_one_locked(struct gc_regions *regions, uint32_t number)
 
 void gc_region_free_locked(struct gc_regions *regions, uint32_t number)
 {
-	uint32_t run = regions->table[number].kind == GC_REGION_LARGE ? regions->table[number].run
-								      : 1;
+	const struct gc_region *region = &regions->table[number];
+	bool heads = region->kind == GC_REGION_LARGE || region->kind == GC_REGION_STACK;
+	uint32_t run = heads ? region->run : 1;
 
 	for (uint32_t i = 0; i < run; i++)
 		region_free_one_locked(regions, number + i);

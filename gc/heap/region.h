@@ -6,6 +6,7 @@
  *   FREE ------------------------> SMALL ------------------------------------------> FREE
  *    |  \------ take run --------> LARGE + LARGE_TAIL ... --- found dead (cycle) ---> FREE
  *    |  \------ take ------------> ROOTS            (until the heap is destroyed)
+ *    |  \------ take run --------> STACK + STACK_TAIL ... --- destroyed (collect/rootstack.c) ---> FREE
  *
  * A free region is `resident` (its pages exist, and are reused) or empty.
  *
@@ -34,6 +35,8 @@ enum gc_region_kind {
 	GC_REGION_LARGE,
 	GC_REGION_LARGE_TAIL,
 	GC_REGION_ROOTS,
+	GC_REGION_STACK,
+	GC_REGION_STACK_TAIL,
 };
 
 /* One byte per region, apart from the struct: marking and updating look at it for every edge. */
@@ -56,10 +59,11 @@ struct gc_region {
 	bool fresh;    /* its pages read as zero: never written since they were made */
 	bool current;  /* mutators still allocate in it */
 	bool young;    /* filled since the last marking */
-	uint32_t run;  /* LARGE: regions in the run; LARGE_TAIL: distance to the head */
+	uint32_t run;  /* LARGE, STACK: regions in the run; their tails: distance to the head */
 	uint32_t next; /* evacuation order of chosen regions */
 	uint64_t allocated_bytes;
 	uint64_t header; /* LARGE: a copy of the object's header word, readable in any phase */
+	struct gc_rootstack *stack; /* STACK: what lies here */
 	/* Atomic while marking. */
 	uint64_t live_bytes;
 };
@@ -97,8 +101,9 @@ void gc_regions_destroy(struct gc_regions *regions);
 uint32_t gc_region_take_locked(struct gc_regions *regions, enum gc_range range,
 			       enum gc_region_kind kind, enum gc_region_purpose purpose);
 
-/* Take a run of `run` regions for one large object; the head's number. */
-uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range range, uint32_t run);
+/* Take a run of `run` regions for one large object or one stack; the head's number. */
+uint32_t gc_region_take_run_locked(struct gc_regions *regions, enum gc_range range, uint32_t run,
+				   enum gc_region_kind kind);
 
 /* Regions of a range below which all that were ever used lie. A region that comes to it later is black,
  * or handed out in a phase that does not look. */
@@ -120,7 +125,7 @@ static inline uint32_t gc_regions_limit(const struct gc_regions *regions)
 	       (regions->reserve_regions - gc_load_relaxed(&regions->reserve_spent));
 }
 
-/* Free a region (with its tails, for LARGE); its pages stay. */
+/* Free a region (with its tails, for LARGE and STACK); its pages stay. */
 void gc_region_free_locked(struct gc_regions *regions, uint32_t number);
 
 /* Give free resident regions back to the kernel until at most `target_regions` regions are
@@ -145,8 +150,9 @@ static inline enum gc_range gc_region_range(const struct gc_regions *regions, ui
 static inline uint32_t gc_region_head(const struct gc_regions *regions, uint32_t number)
 {
 	const struct gc_region *region = &regions->table[number];
+	bool tail = region->kind == GC_REGION_LARGE_TAIL || region->kind == GC_REGION_STACK_TAIL;
 
-	return region->kind == GC_REGION_LARGE_TAIL ? number - region->run : number;
+	return tail ? number - region->run : number;
 }
 
 #endif

@@ -300,7 +300,8 @@ static void step_block(struct shadow_thread *self)
 
 static void step_reattach(struct shadow_thread *self)
 {
-	while (self->scope_depth > 0)
+	while (self->scope_depth > 0 &&
+	       !self->stack) /* handles end with the thread; a stack does not */
 		shadow_scope_close(self);
 	for (size_t i = 0; i < SHADOW_LOCALS;
 	     i++) /* the stack of a thread that is not attached counts not */

@@ -1,7 +1,7 @@
 /* test/support/shadow_private.h: what the parts of the shadow model share.
  *
  * shadow_kind.c: kinds of objects, their slots and contents. shadow_check.c: the comparison.
- * shadow_root.c: the roots of a thread. shadow_make.c: choosing and making objects.
+ * shadow_root.c: the roots of a thread. shadow_stack.c: those on a root stack. shadow_make.c: choosing and making objects.
  * shadow_mutate.c: the random steps. shadow.c: threads and the session. */
 #ifndef TEST_SUPPORT_SHADOW_PRIVATE_H
 #define TEST_SUPPORT_SHADOW_PRIVATE_H
@@ -99,6 +99,8 @@ struct shadow_thread {
 	/* NULL: not created. Those after SHADOW_HANDLES stand for what is not in own memory. */
 	struct plx_handle *handles[SHADOW_FIXED_ROOTS];
 	struct plx_handle *scoped[SHADOW_SCOPED];
+	struct plx_root_stack *stack;  /* with --stacks: holds the scoped roots */
+	size_t stacked[SHADOW_SCOPED]; /* at which index */
 	size_t scoped_count;
 	struct plx_scope scopes[SHADOW_SCOPES];
 	size_t scope_marks[SHADOW_SCOPES];
@@ -162,6 +164,14 @@ void shadow_root_describe(size_t root, char *text, size_t size);
 bool shadow_scope_open(struct shadow_thread *self);
 void shadow_scope_close(struct shadow_thread *self);
 bool shadow_scope_push(struct shadow_thread *self, struct shadow_pair what);
+
+/* ---- shadow_stack.c ---- */
+void shadow_stack_open(struct shadow_thread *self);
+void shadow_stack_close(struct shadow_thread *self);
+char *shadow_stack_get(const struct shadow_thread *self, size_t root);
+void shadow_stack_set(struct shadow_thread *self, size_t root, char *object);
+void shadow_stack_push(struct shadow_thread *self, size_t root, char *object);
+void shadow_stack_drop(struct shadow_thread *self, size_t roots_left);
 
 /* ---- shadow_check.c ---- */
 void shadow_compare(struct shadow_thread *self);

@@ -1,5 +1,5 @@
 /* test/support/shadow_root.c: the roots of a thread, of all sorts, under one numbering: free handles, a
- * registered range, a root visitor, pinned objects, scoped handles. A session may do without those in own
+ * registered range, a root visitor, pinned objects, scoped handles or a root stack. A session may do without those in own
  * memory: then free handles take their places.
  *
  * Runs on the attached thread that owns them, but for the visitor: a collector thread in a pause. */
@@ -57,6 +57,7 @@ void shadow_roots_open(struct shadow_thread *self)
 	struct plx_error error = {0};
 	enum plx_status status = PLX_ERROR_MEMORY;
 
+	shadow_stack_open(self);
 	if (!roots_are_own(self))
 		return;
 	for (int tries = shadow_tries(self->world); status != PLX_OK && tries > 0; tries--)
@@ -79,6 +80,7 @@ void shadow_roots_close(struct shadow_thread *self)
 			plx_handle_release(self->thread, self->handles[i]);
 		self->handles[i] = NULL;
 	}
+	shadow_stack_close(self);
 	if (!roots_are_own(self))
 		return;
 	must(plx_root_range_remove(self->thread, self->range), "range_remove", "");
@@ -120,7 +122,9 @@ struct shadow_pair shadow_root_get(const struct shadow_thread *self, size_t root
 {
 	struct shadow_pair pair = {NULL, self->root_shadows[root]};
 
-	if (root >= SHADOW_FIXED_ROOTS)
+	if (root >= SHADOW_FIXED_ROOTS && self->stack)
+		pair.object = shadow_stack_get(self, root - SHADOW_FIXED_ROOTS);
+	else if (root >= SHADOW_FIXED_ROOTS)
 		pair.object = shadow_load(&self->scoped[root - SHADOW_FIXED_ROOTS]->ref);
 	else if (root >= SHADOW_FIRST_LOCAL)
 		pair.object = local_get(self, root - SHADOW_FIRST_LOCAL);
@@ -171,7 +175,9 @@ static bool pin_set(struct shadow_thread *self, size_t i, char *object)
 void shadow_root_set(struct shadow_thread *self, size_t root, struct shadow_pair to)
 {
 	self->root_shadows[root] = to.shadow;
-	if (root >= SHADOW_FIXED_ROOTS) {
+	if (root >= SHADOW_FIXED_ROOTS && self->stack) {
+		shadow_stack_set(self, root - SHADOW_FIXED_ROOTS, to.object);
+	} else if (root >= SHADOW_FIXED_ROOTS) {
 		plx_handle_set(self->thread, self->scoped[root - SHADOW_FIXED_ROOTS], to.object);
 	} else if (root >= SHADOW_FIRST_LOCAL) {
 		if (!local_set(self, root - SHADOW_FIRST_LOCAL, to))
@@ -193,7 +199,7 @@ void shadow_root_set(struct shadow_thread *self, size_t root, struct shadow_pair
 void shadow_root_describe(size_t root, char *text, size_t size)
 {
 	if (root >= SHADOW_FIXED_ROOTS)
-		snprintf(text, size, "scoped handle %zu", root - SHADOW_FIXED_ROOTS);
+		snprintf(text, size, "scoped root %zu", root - SHADOW_FIXED_ROOTS);
 	else if (root >= SHADOW_FIRST_LOCAL)
 		snprintf(text, size, "C local %zu", root - SHADOW_FIRST_LOCAL);
 	else if (root >= SHADOW_FIRST_PIN)
@@ -210,7 +216,8 @@ bool shadow_scope_open(struct shadow_thread *self)
 {
 	if (self->scope_depth == SHADOW_SCOPES)
 		return false;
-	plx_scope_enter(self->thread, &self->scopes[self->scope_depth]);
+	if (!self->stack)
+		plx_scope_enter(self->thread, &self->scopes[self->scope_depth]);
 	self->scope_marks[self->scope_depth++] = self->scoped_count;
 	return true;
 }
@@ -218,7 +225,10 @@ bool shadow_scope_open(struct shadow_thread *self)
 void shadow_scope_close(struct shadow_thread *self)
 {
 	self->scope_depth--;
-	plx_scope_exit(self->thread, &self->scopes[self->scope_depth]);
+	if (self->stack)
+		shadow_stack_drop(self, self->scope_marks[self->scope_depth]);
+	else
+		plx_scope_exit(self->thread, &self->scopes[self->scope_depth]);
 	self->scoped_count = self->scope_marks[self->scope_depth];
 }
 
@@ -229,13 +239,17 @@ bool shadow_scope_push(struct shadow_thread *self, struct shadow_pair what)
 
 	if (self->scope_depth == 0 || self->scoped_count == SHADOW_SCOPED)
 		return false;
-	handle = plx_handle_push(self->thread, what.object);
-	if (handle == NULL) {
-		if (!self->world->options->tolerate_null)
-			shadow_fail(self, NULL, "plx_handle_push returned NULL");
-		return false;
+	if (self->stack) {
+		shadow_stack_push(self, self->scoped_count, what.object);
+	} else {
+		handle = plx_handle_push(self->thread, what.object);
+		if (handle == NULL) {
+			if (!self->world->options->tolerate_null)
+				shadow_fail(self, NULL, "plx_handle_push returned NULL");
+			return false;
+		}
+		self->scoped[self->scoped_count] = handle;
 	}
-	self->scoped[self->scoped_count] = handle;
 	self->root_shadows[SHADOW_FIXED_ROOTS + self->scoped_count++] = what.shadow;
 	return true;
 }

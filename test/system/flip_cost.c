@@ -1,10 +1,10 @@
 /* test/system/flip_cost.c: [I6], without a clock: the flip makes the same system calls whatever the
- * size of the live set and the number of handles.
+ * size of the live set, the number of handles and the depth of a root stack.
  *
  * A table in front of gc_sys counts the calls between the first mremap of a cycle (the detach) and
  * the UFFDIO_REGISTER that follows it (arming). Under GC_FLIP=detach their number must be the same
- * for a live set six times as large and for two thousand times as many handles. How long they take
- * is for the benchmark to say. */
+ * for a live set six times as large, for two thousand times as many handles and for a stack of 1,000,000
+ * words. How long they take is for the benchmark to say. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,8 @@
 			abort();                                                        \
 		}                                                                       \
 	} while (0)
+
+#define STACK_SLOTS 1000000
 
 enum window { WINDOW_OFF, WINDOW_WAITING, WINDOW_OPEN, WINDOW_CLOSED };
 
@@ -92,12 +94,13 @@ static void list_make(struct plx_thread *thread, const struct plx_layout *layout
 }
 
 /* The calls of one flip with this much alive; 0 if the cycle had none. */
-static unsigned flip_calls(size_t live_bytes, size_t handle_count)
+static unsigned flip_calls(size_t live_bytes, size_t handle_count, size_t stack_words)
 {
 	static const size_t offsets[] = {offsetof(struct node, next)};
 	struct plx_handle **handles = calloc(handle_count, sizeof(struct plx_handle *));
 	struct plx_thread *thread = NULL;
 	const struct plx_layout *layout;
+	struct plx_root_stack *stack;
 	struct shadow_options options;
 	struct plx_heap *heap;
 
@@ -116,11 +119,17 @@ static unsigned flip_calls(size_t live_bytes, size_t handle_count)
 	list_make(thread, layout, handles[0], live_bytes);
 	for (size_t i = 1; i < handle_count; i++)
 		plx_handle_set(thread, handles[i], handles[0]->ref);
+	stack = plx_root_stack_create(thread, STACK_SLOTS, NULL);
+	CHECK(stack);
+	for (size_t i = 0; i < stack_words; i++)
+		CHECK(plx_root_stack_push(stack, handles[0]->ref));
 	plx_collect(thread); /* ends whatever cycle allocation started */
 	atomic_store(&window_calls, 0);
 	atomic_store(&window, WINDOW_WAITING);
 	plx_collect(thread);
 	CHECK(atomic_exchange(&window, WINDOW_OFF) == WINDOW_CLOSED);
+	for (size_t i = 0; i < stack_words; i++)
+		CHECK(stack->base[i] == handles[0]->ref);
 	for (size_t i = 0; i < handle_count; i++)
 		plx_handle_release(thread, handles[i]);
 	plx_thread_detach(thread);
@@ -132,7 +141,7 @@ static unsigned flip_calls(size_t live_bytes, size_t handle_count)
 int main(void)
 {
 	struct gc_sys table = gc_sys_real;
-	unsigned small, large, many;
+	unsigned small, large, many, deep;
 
 	setenv("GC_FLIP", "detach", 1);
 	setenv("GC_EVACUATE", "all", 1);
@@ -143,12 +152,14 @@ int main(void)
 	table.mprotect = counted_mprotect;
 	table.fallocate = counted_fallocate;
 	gc_sys = &table;
-	small = flip_calls((size_t)8 << 20, 10);
-	large = flip_calls((size_t)48 << 20, 10);
-	many = flip_calls((size_t)8 << 20, 20000);
+	small = flip_calls((size_t)8 << 20, 10, 10);
+	large = flip_calls((size_t)48 << 20, 10, 10);
+	many = flip_calls((size_t)8 << 20, 20000, 10);
+	deep = flip_calls((size_t)8 << 20, 10, STACK_SLOTS);
 	gc_sys = &gc_sys_real;
-	printf("flip_cost: %u calls with 8 MiB alive, %u with 48 MiB, %u with 20,000 handles\n",
-	       small, large, many);
-	CHECK(small > 0 && small == large && small == many);
+	printf("flip_cost: %u calls with 8 MiB alive, %u with 48 MiB, %u with 20,000 handles, "
+	       "%u with 1,000,000 words on a stack\n",
+	       small, large, many, deep);
+	CHECK(small > 0 && small == large && small == many && small == deep);
 	return 0;
 }

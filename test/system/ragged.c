@@ -541,6 +541,96 @@ static void test_what_a_handle_is_given_is_logged_until_the_snapshot(void)
 	story_end(0);
 }
 
+/* ---- a root stack that late fills without a snapshot, and that early, which has one, takes over ---- */
+
+static struct plx_root_stack *stack;
+
+static void step_prepare_stack(struct actor *self)
+{
+	step_prepare(self);
+	stack = plx_root_stack_create(self->thread, 100, NULL);
+	CHECK(stack);
+}
+
+static void step_push_new(struct actor *self)
+{
+	CHECK(self->thread->barrier == GC_REGIME_ARMED);
+	y = node_make_at_once(self->thread, 14);
+	CHECK(plx_root_stack_push(stack, y));
+}
+
+static void step_hide_below_black(struct actor *self, struct node *what)
+{
+	struct node *black = node_make(self->thread, 15);
+
+	CHECK(gc_heap_region_bits(&heap->gc, (uintptr_t)black) & GC_REGION_BLACK);
+	black->next = what;
+	plx_handle_set(self->thread, result, black);
+}
+
+static void step_pop_to_black(struct actor *self)
+{
+	step_hide_below_black(self, plx_root_stack_pop(self->thread, stack));
+}
+
+static void step_read_to_black(struct actor *self)
+{
+	step_hide_below_black(self, stack->base[0]);
+}
+
+static void step_pop(struct actor *self)
+{
+	CHECK(plx_root_stack_pop(self->thread, stack) == y);
+}
+
+static void step_destroy_stack(struct actor *self)
+{
+	CHECK(plx_root_stack_destroy(self->thread, stack) == PLX_OK);
+}
+
+static void test_what_is_popped_is_logged(void)
+{
+	story_begin(step_prepare_stack);
+	both_poll(SETTLE);
+	both_poll(SNAPSHOT);
+	tell(&late, step_push_new);
+	tell(&early, step_poll);
+	tell(&early, step_pop_to_black);
+	CHECK(round_now() == SNAPSHOT);
+	cycle_await();
+	check_survived(y, 14);
+	tell(&early, step_destroy_stack);
+	story_end(0);
+}
+
+/* Here late takes it off again, while it has no snapshot; or destroys the whole stack. */
+static void stack_story(actor_step take_away, bool is_left)
+{
+	story_begin(step_prepare_stack);
+	both_poll(SETTLE);
+	both_poll(SNAPSHOT);
+	tell(&late, step_push_new);
+	tell(&early, step_poll);
+	tell(&early, step_read_to_black);
+	tell(&late, take_away);
+	CHECK(round_now() == SNAPSHOT);
+	cycle_await();
+	check_survived(y, 14);
+	if (is_left)
+		tell(&early, step_destroy_stack);
+	story_end(0);
+}
+
+static void test_what_is_popped_without_a_snapshot_is_logged(void)
+{
+	stack_story(step_pop, true);
+}
+
+static void test_a_stack_is_destroyed_in_the_middle(void)
+{
+	stack_story(step_destroy_stack, false);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -554,6 +644,9 @@ static const struct {
 	{"block", test_block_in_the_middle},
 	{"handle", test_what_a_handle_is_given_is_logged_until_the_snapshot},
 	{"register", test_a_root_is_registered_in_the_middle},
+	{"stack", test_what_is_popped_is_logged},
+	{"stack-armed", test_what_is_popped_without_a_snapshot_is_logged},
+	{"stack-destroyed", test_a_stack_is_destroyed_in_the_middle},
 };
 
 int main(int argc, char **argv)

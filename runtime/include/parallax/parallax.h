@@ -14,6 +14,7 @@
 #include <parallax/object.h>
 #include <parallax/pin.h>
 #include <parallax/root.h>
+#include <parallax/rootstack.h>
 #include <parallax/thread.h>
 #include <parallax/weak.h>
 

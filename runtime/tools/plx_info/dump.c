@@ -34,7 +34,8 @@ struct dump {
 	struct dump_region *regions;
 };
 
-static const char *const dump_kinds[] = {"free", "small", "large", "tail", "roots"};
+static const char *const dump_kinds[] = {"free",  "small",	"large",	   "tail",
+					 "roots", "root stack", "root stack, tail"};
 static const char *const dump_states = "ADCR"; /* attached, detached, claimed, ready */
 static const char *const dump_events[] = {"taken", "freed", "emptied", "target", "evacuated"};
 
@@ -229,9 +230,10 @@ static void print_region(const struct dump *dump, const struct dump_region *regi
 
 	printf("region %u at %#llx: %s, bits %#x, filled to %llu, live %llu%s%s", info->number,
 	       (unsigned long long)region_start(dump, region),
-	       info->kind < 5 ? dump_kinds[info->kind] : "?", info->bits,
-	       (unsigned long long)info->allocated_bytes, (unsigned long long)info->live_bytes,
-	       info->current ? ", current" : "", info->fresh ? ", fresh" : "");
+	       info->kind < sizeof(dump_kinds) / sizeof(*dump_kinds) ? dump_kinds[info->kind] : "?",
+	       info->bits, (unsigned long long)info->allocated_bytes,
+	       (unsigned long long)info->live_bytes, info->current ? ", current" : "",
+	       info->fresh ? ", fresh" : "");
 	if (info->kind == 2)
 		printf(", a run of %u", info->run);
 	printf("\n");
