@@ -8,6 +8,7 @@
  * Who runs here: attached threads, running. */
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/fixed.h"
 #include "runtime/world.h"
 
 #define ALLOCATE_CLEAR_BYTES GC_KIB(256) /* some 25 us between polls */
@@ -49,13 +50,15 @@ static void *allocate_large(struct plx_heap *heap, struct rt_thread *thread,
 }
 
 static void *allocate_try(struct plx_heap *heap, struct rt_thread *thread,
-			  const struct gc_type *type, uint64_t header, uint64_t bytes)
+			  const struct gc_type *type, uint64_t header, uint64_t bytes, bool fixed)
 {
 	struct plx_tlab *tlab = &thread->gc.pub.tlab[type->pub.space];
 	char *object;
 
 	if (bytes > heap->gc.large_bytes)
-		return allocate_large(heap, thread, type, header, bytes);
+		return allocate_large(heap, thread, type, header, bytes); /* never moves either */
+	if (fixed)
+		return gc_fixed_alloc(&heap->gc, &thread->gc, type, header, bytes);
 	if (bytes > (uint64_t)(tlab->limit - tlab->top) &&
 	    !gc_tlab_refill(&heap->gc, &thread->gc, type->pub.space, bytes))
 		return NULL;
@@ -127,7 +130,8 @@ static void *allocate_give_up(struct plx_heap *heap, struct plx_thread *thread, 
 	return NULL;
 }
 
-void *plx_alloc_slow(struct plx_thread *pub, const struct plx_layout *layout, uint64_t length)
+static void *allocate(struct plx_thread *pub, const struct plx_layout *layout, uint64_t length,
+		      bool fixed)
 {
 	struct plx_heap *heap = pub->heap;
 	struct rt_thread *thread = rt_thread_of(pub);
@@ -144,7 +148,7 @@ void *plx_alloc_slow(struct plx_thread *pub, const struct plx_layout *layout, ui
 		rt_collector_request(heap, gc_cause_pacing);
 	allocate_pace(heap, thread);
 	for (int attempt = 0, waits = 0;; waits++) {
-		void *object = allocate_try(heap, thread, type, header, bytes);
+		void *object = allocate_try(heap, thread, type, header, bytes, fixed);
 
 		if (object)
 			return object;
@@ -152,4 +156,16 @@ void *plx_alloc_slow(struct plx_thread *pub, const struct plx_layout *layout, ui
 			return allocate_give_up(heap, pub, bytes);
 		attempt += allocate_stall(heap, thread, bytes, waits > 0, attempt >= 2);
 	}
+}
+
+void *plx_alloc_slow(struct plx_thread *thread, const struct plx_layout *layout, uint64_t length)
+{
+	return allocate(thread, layout, length, false);
+}
+
+void *plx_alloc_fixed(struct plx_thread *thread, const struct plx_layout *layout, uint64_t length)
+{
+	GC_CHECK(FX_1, length == 0 || layout->element_bytes ||
+			       ((const struct gc_type *)layout)->kind == GC_TYPE_CUSTOM);
+	return allocate(thread, layout, length, true);
 }

@@ -10,6 +10,7 @@
 #include "gc/base/clock.h"
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/fixed.h"
 #include "gc/collect/guardian.h"
 #include "gc/collect/identity.h"
 #include "gc/collect/markpool.h"
@@ -227,6 +228,7 @@ int rt_collector_start(struct plx_heap *heap)
 	heap->gc.mark_pool = gc_mark_pool_create();
 	if (!heap->gc.mark_pool || !gc_references_create(&heap->gc) ||
 	    !gc_guardians_create(&heap->gc) || !gc_identities_create(&heap->gc) ||
+	    !gc_fixed_create(&heap->gc) ||
 	    (heap->gc.config.stacks && !gc_ambiguous_create(&heap->gc)) ||
 	    gc_workers_create(&heap->gc, collector_workers(heap)) < 0)
 		return -ENOMEM;
@@ -247,6 +249,7 @@ void rt_collector_stop(struct plx_heap *heap)
 		pthread_join(collector->thread, NULL);
 	}
 	gc_workers_destroy(&heap->gc);
+	gc_fixed_destroy(&heap->gc);
 	gc_identities_destroy(&heap->gc);
 	gc_guardians_destroy(&heap->gc);
 	gc_references_destroy(&heap->gc);

@@ -145,6 +145,7 @@ static void log_decisions(const struct gc_heap *heap, const struct plx_cycle_sum
 {
 	const struct gc_cycle *cycle = &heap->cycle;
 	uint64_t budget = heap->config.heap_max_bytes / 100 * heap->config.compact_budget_percent;
+	uint64_t fixed = gc_load_relaxed(&heap->stats.fixed_objects); /* a sample */
 
 	fprintf(stderr,
 		"parallax:   decided: copy at most %s, chose %u regions for %u targets; "
@@ -154,6 +155,9 @@ static void log_decisions(const struct gc_heap *heap, const struct plx_cycle_sum
 		(uint64_t)gc_load_relaxed(&heap->late.count), /* nobody changes it now */
 		log_bytes(cycle->evacuated_count ? cycle->detach_bytes : 0).text,
 		log_bytes(s->allocated_bytes).text, s->faults);
+	if (fixed)
+		fprintf(stderr, "parallax:   fixed: %" PRIu64 " objects, %s\n", fixed,
+			log_bytes(gc_load_relaxed(&heap->stats.fixed_bytes)).text); /* a sample */
 	fprintf(stderr,
 		"parallax:   expects: marking %s, moving %s; next cycle when %s of %s are in use\n",
 		log_time(heap->pace.mark_ns).text, log_time(heap->pace.move_ns).text,

@@ -13,6 +13,7 @@
 
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/fixed.h"
 #include "runtime/world.h"
 
 #define PIN_BUCKETS_FIRST 64
@@ -146,6 +147,8 @@ static bool pin_is_object(const struct plx_heap *heap, const void *object)
 		return false;
 	/* The region of a reachable object does not change its kind. */
 	number = gc_region_of(regions, (struct gc_haddr){(uintptr_t)object});
+	if (regions->table[number].kind == GC_REGION_FIXED)
+		return gc_fixed_is_start(&heap->gc, gc_haddr(object));
 	return regions->table[number].kind == GC_REGION_SMALL ||
 	       (regions->table[number].kind == GC_REGION_LARGE &&
 		gc_region_start(regions, number).at == (uintptr_t)object);

@@ -1,7 +1,7 @@
 # jemalloc, for the collector's own memory, under a private prefix: see prefix_jemalloc.sh.
 # Sets PLX_JEMALLOC_OBJECT; the target plx_jemalloc makes it. Declarations: plx_jemalloc.h.
 
-pkg_check_modules(JEMALLOC REQUIRED jemalloc>=5.2)
+pkg_check_modules(JEMALLOC REQUIRED jemalloc>=5.3)
 pkg_get_variable(jemalloc_libdir jemalloc libdir)
 find_file(PLX_JEMALLOC_ARCHIVE libjemalloc_pic.a HINTS "${JEMALLOC_LIBDIR}" "${jemalloc_libdir}"
           REQUIRED NO_CMAKE_FIND_ROOT_PATH)

@@ -25,6 +25,7 @@
 
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/fixed.h"
 
 #define AMBIGUOUS_BATCH 128
 
@@ -223,6 +224,27 @@ static struct ambiguous_region ambiguous_look(struct gc_heap *heap, uint32_t num
 	return look;
 }
 
+/* [FX-4] The objects before, and behind whose end a word may point, are asked for too. */
+static void ambiguous_resolve_fixed(struct gc_heap *heap, uint32_t number, const uintptr_t *words,
+				    size_t count)
+{
+	uintptr_t start = gc_region_start(&heap->regions, number).at;
+	bool all = !words;
+
+	if (all)
+		count = heap->regions.region_bytes / PLX_GRANULE_BYTES;
+	for (size_t i = 0; i < count; i++) {
+		uintptr_t word = all ? start + i * PLX_GRANULE_BYTES : words[i];
+		uintptr_t at = gc_fixed_object_at(heap, word);
+		uintptr_t before = word > start ? gc_fixed_object_at(heap, word - 1) : 0;
+
+		if (at)
+			gc_mark_root(heap, &at, NULL);
+		if (before && before != at)
+			gc_mark_root(heap, &before, NULL);
+	}
+}
+
 static void ambiguous_resolve_region(struct gc_heap *heap, uint32_t number, const uintptr_t *words,
 				     size_t count)
 {
@@ -235,6 +257,8 @@ static void ambiguous_resolve_region(struct gc_heap *heap, uint32_t number, cons
 		gc_mark_root(heap, &head, NULL);
 	else if (look.kind == GC_REGION_SMALL)
 		ambiguous_walk(heap, number, look.end, words, count);
+	else if (look.kind == GC_REGION_FIXED)
+		ambiguous_resolve_fixed(heap, number, words, count);
 }
 
 /* There was no memory to note a word: whatever could be meant by one is. */

@@ -145,6 +145,7 @@ enum gc_degrade {
 	GC_DEGRADE_ATTACH,
 	GC_DEGRADE_UNREGISTER,
 	GC_DEGRADE_TARGET,
+	GC_DEGRADE_FIXED,
 };
 void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error);
 

@@ -18,6 +18,8 @@ static const char *const degrade_texts[] = {
 	[GC_DEGRADE_TARGET] =
 		"a target of the compaction could not be made ready; less was moved, or "
 		"inside the pause",
+	[GC_DEGRADE_FIXED] =
+		"there are no pages for the fixed space; an allocation has to wait or fail",
 };
 
 void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error)

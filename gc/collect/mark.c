@@ -17,6 +17,7 @@
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/ephemeron.h"
+#include "gc/collect/fixed.h"
 #include "gc/collect/markpool.h"
 #include "gc/collect/reference.h"
 #include "gc/collect/rootstack.h"
@@ -332,7 +333,7 @@ static bool mark_take_logged(struct gc_mark *mark)
 }
 
 /* Call `visit` for every marked object of a region. */
-static void mark_each_marked(struct gc_heap *heap, uint32_t number, bool count)
+static void mark_each_marked(struct gc_heap *heap, uint32_t number, bool fixed, bool count)
 {
 	struct gc_haddr start = gc_region_start(&heap->regions, number);
 	uint64_t from = gc_markbits_index(&heap->markbits, start);
@@ -342,6 +343,8 @@ static void mark_each_marked(struct gc_heap *heap, uint32_t number, bool count)
 	     i = gc_markbits_next(&heap->markbits, i + 1, to)) {
 		uintptr_t object = gc_markbits_address(&heap->markbits, i).at;
 
+		if (fixed && !gc_fixed_is_start(heap, (struct gc_haddr){object}))
+			continue; /* being made, black [FX-1] */
 		if (count) {
 			uint64_t header = gc_header_at((const char *)object);
 
@@ -363,11 +366,13 @@ static void mark_each_region(struct gc_heap *heap, bool count)
 			enum gc_region_kind kind = gc_region_kind_now(&heap->regions, r);
 			bool black = gc_load_relaxed(&heap->regions.bits[r]) & GC_REGION_BLACK;
 
-			if ((kind != GC_REGION_SMALL && kind != GC_REGION_LARGE) || black)
+			if ((kind != GC_REGION_SMALL && kind != GC_REGION_LARGE &&
+			     kind != GC_REGION_FIXED) ||
+			    black)
 				continue;
 			if (count)
 				heap->regions.table[r].live_bytes = 0;
-			mark_each_marked(heap, r, count);
+			mark_each_marked(heap, r, kind == GC_REGION_FIXED, count);
 		}
 	}
 }

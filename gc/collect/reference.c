@@ -51,6 +51,7 @@
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/ephemeron.h"
+#include "gc/collect/fixed.h"
 #include "gc/collect/workers.h"
 
 #define FOUND_FIRST 1024
@@ -288,7 +289,7 @@ static void reference_clear_any(struct gc_heap *heap, uintptr_t object, const st
 		gc_add_relaxed(&heap->stats.ephemerons_broken, 1); /* a statistic */
 }
 
-static void reference_each_in_region(struct gc_heap *heap, uint32_t number,
+static void reference_each_in_region(struct gc_heap *heap, uint32_t number, bool fixed,
 				     gc_reference_visit visit, void *context)
 {
 	uint64_t from = gc_markbits_index(&heap->markbits, gc_region_start(&heap->regions, number));
@@ -297,9 +298,11 @@ static void reference_each_in_region(struct gc_heap *heap, uint32_t number,
 	for (uint64_t i = gc_markbits_next(&heap->markbits, from, to); i < to;
 	     i = gc_markbits_next(&heap->markbits, i + 1, to)) {
 		uintptr_t object = gc_markbits_address(&heap->markbits, i).at;
-		const struct gc_type *type =
-			gc_type_of(&heap->types, gc_header_at((const char *)object));
+		const struct gc_type *type;
 
+		if (fixed && !gc_fixed_is_start(heap, (struct gc_haddr){object}))
+			continue; /* being made, black [FX-1] [RF-5] */
+		type = gc_type_of(&heap->types, gc_header_at((const char *)object));
 		if (type->kind == GC_TYPE_WEAK || type->kind == GC_TYPE_EPHEMERON)
 			visit(heap, object, type, context);
 	}
@@ -311,9 +314,10 @@ void gc_references_each_marked(struct gc_heap *heap, gc_reference_visit visit, v
 
 	for (uint32_t r = range->first; r < range->first + gc_range_high_water(range); r++) {
 		bool black = gc_load_relaxed(&heap->regions.bits[r]) & GC_REGION_BLACK; /* */
+		enum gc_region_kind kind = gc_region_kind_now(&heap->regions, r);
 
-		if (gc_region_kind_now(&heap->regions, r) == GC_REGION_SMALL && !black)
-			reference_each_in_region(heap, r, visit, context);
+		if ((kind == GC_REGION_SMALL || kind == GC_REGION_FIXED) && !black)
+			reference_each_in_region(heap, r, kind == GC_REGION_FIXED, visit, context);
 	}
 }
 

@@ -8,6 +8,7 @@
  *
  * Who runs here: the cycle's thread, mutators running. */
 #include "gc/collect/collect.h"
+#include "gc/collect/fixed.h"
 
 /* Live bytes above which moving a region wins too little; in an emergency any gap will do, since what is
  * free lies in them. */
@@ -130,5 +131,6 @@ void gc_sweep(struct gc_heap *heap)
 			pthread_mutex_unlock(&regions->lock);
 		}
 	}
+	heap->cycle.live_bytes += gc_fixed_sweep(heap);
 	gc_store_relaxed(&heap->stats.live_bytes, heap->cycle.live_bytes); /* a statistic */
 }

@@ -167,6 +167,7 @@ static void unit_build_in_place(const struct gc_heap *heap, struct gc_page page,
 		return;
 	switch (heap->regions.table[number].kind) {
 	case GC_REGION_SMALL:
+	case GC_REGION_FIXED: /* [FE-1] */
 		unit_update_small(&batch, start, into);
 		break;
 	case GC_REGION_LARGE:

@@ -20,6 +20,8 @@
  * [VF-7] Page states, extents, flags and mark bits are what they have to be in this phase.
  * [VF-8] Regions: kinds, runs, free maps, counts and the limit agree.                          [R-1]
  * [VF-9] Mutators: barrier, log and TLABs are what they have to be in this phase.        [A-2] [B-1]
+ * [VF-10] Fixed regions: start bits name whole objects, one behind the other, inside of extents; pages of
+ *        extents add up; each region is in the chain.                                     [FX-1] [FE-1]
  *
  * Who runs here: the cycle's thread, with every mutator stopped. */
 #ifndef GC_COLLECT_VERIFY_H
@@ -38,8 +40,8 @@ struct gc_verify {
 	struct gc_heap *heap;
 	enum gc_verify_place place;
 	struct gc_markbits visited; /* reached already */
-	struct gc_markbits starts;  /* objects of small regions, live or dead, begin here */
-	struct gc_markbits filled;  /* at the flip: granules that something moves to */
+	struct gc_markbits starts; /* objects of small and fixed regions, live or dead, begin here */
+	struct gc_markbits filled; /* at the flip: granules that something moves to */
 	size_t bitmap_bytes;
 	uintptr_t *stack;
 	size_t count, capacity;
@@ -62,6 +64,9 @@ void gc_verify_targets(struct gc_verify *verify);
 /* verify_region.c, verify_table.c: everything that can be checked without walking. */
 void gc_verify_regions(struct gc_verify *verify);
 void gc_verify_tables(struct gc_verify *verify);
+
+/* verify_fixed.c: a fixed region; notes where its objects start. */
+void gc_verify_fixed(struct gc_verify *verify, uint32_t number);
 
 /* verify_report.c: say what is wrong, and end. `slot` (0: none) holds `value`. */
 __attribute__((noreturn, cold, format(printf, 4, 5))) void

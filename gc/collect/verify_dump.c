@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "gc/collect/fixed.h"
 #include "gc/collect/rootstack.h"
 #include "gc/collect/verify.h"
 
@@ -80,6 +81,8 @@ static uint64_t dump_content_bytes(const struct gc_heap *heap, uint32_t number)
 	case GC_REGION_STACK:
 	case GC_REGION_STACK_TAIL:
 		return dump_stack_bytes(heap, number);
+	case GC_REGION_FIXED:
+		return moving ? 0 : regions->region_bytes;
 	default:
 		return 0;
 	}
@@ -108,6 +111,9 @@ static void dump_region(const struct gc_heap *heap, uint32_t number, FILE *file)
 	fwrite(&heap->pages.flags[first.n], 1, pages, file);
 	fwrite(&heap->markbits.words[gc_markbits_index(&heap->markbits, start) >> 6], 1,
 	       heap->regions.region_bytes >> (GC_GRANULE_SHIFT + 3), file);
+	if (region->kind == GC_REGION_FIXED)
+		fwrite(&heap->fixed->starts.words[gc_markbits_index(&heap->markbits, start) >> 6],
+		       1, heap->regions.region_bytes >> (GC_GRANULE_SHIFT + 3), file);
 	fwrite((const void *)start.at, 1, out.content_bytes, file);
 }
 

@@ -4,7 +4,8 @@
  *   type_count times    struct gc_dump_type, then its bitmap_words words
  *   history_count times struct gc_history_entry, oldest first
  *   region_count times  struct gc_dump_region, then page states, page flags (a byte per page each),
- *                       mark bits (a bit per granule), content_bytes of contents
+ *                       mark bits (a bit per granule), for fixed regions as many start bits,
+ *                       content_bytes of contents
  *
  * Words as this machine has them: a file is read where it was written. */
 #ifndef GC_COLLECT_VERIFY_DUMP_H

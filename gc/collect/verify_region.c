@@ -106,6 +106,7 @@ static void region_check_kind(struct gc_verify *verify, uint32_t number)
 					      region->current);
 		/* fall through */
 	case GC_REGION_ROOTS:
+	case GC_REGION_FIXED:
 		if (region->allocated_bytes > heap->regions.region_bytes)
 			gc_verify_fail_region(verify, number, "[VF-8] region %u is filled to %lu",
 					      number, region->allocated_bytes);

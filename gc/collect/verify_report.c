@@ -18,11 +18,12 @@ static const char *const report_kinds[] = {
 	[GC_REGION_ROOTS] = "roots",
 	[GC_REGION_STACK] = "root stack",
 	[GC_REGION_STACK_TAIL] = "root stack, not its beginning",
+	[GC_REGION_FIXED] = "fixed",
 };
 
 static const char *report_kind(uint8_t kind)
 {
-	return kind <= GC_REGION_STACK_TAIL ? report_kinds[kind] : "?";
+	return kind <= GC_REGION_FIXED ? report_kinds[kind] : "?";
 }
 
 static void report_history(const struct gc_regions *regions, uint32_t number)

@@ -68,7 +68,7 @@ static void walk_check_region(struct gc_verify *verify, uintptr_t slot, uintptr_
 	uint8_t bits = gc_load_relaxed(&regions->bits[number]); /* the world is stopped */
 	uint8_t kind = regions->table[number].kind;
 
-	if (kind != GC_REGION_SMALL && kind != GC_REGION_LARGE)
+	if (kind != GC_REGION_SMALL && kind != GC_REGION_LARGE && kind != GC_REGION_FIXED)
 		gc_verify_fail(verify, slot, object,
 			       "[VF-3] a reference to %#lx in region %u, which holds no objects",
 			       object, number);
@@ -107,7 +107,7 @@ static uint64_t walk_check_header(struct gc_verify *verify, uintptr_t slot, uint
 				       object, start);
 		return bytes;
 	}
-	if (object - start + bytes > region->allocated_bytes)
+	if (region->kind != GC_REGION_FIXED && object - start + bytes > region->allocated_bytes)
 		gc_verify_fail(
 			verify, slot, object,
 			"[VF-1] an object of %lu bytes at %#lx does not fit region %u, filled "
@@ -296,6 +296,8 @@ static void walk_note_all_starts(struct gc_verify *verify)
 		for (uint32_t r = range->first; r < range->first + gc_range_high_water(range); r++)
 			if (regions->table[r].kind == GC_REGION_SMALL)
 				walk_note_starts(verify, r);
+			else if (regions->table[r].kind == GC_REGION_FIXED)
+				gc_verify_fixed(verify, r);
 	}
 }
 

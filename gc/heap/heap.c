@@ -138,8 +138,8 @@ uint64_t gc_heap_metadata_bytes(struct gc_heap *heap)
 	for (int range = 0; range < GC_RANGE_COUNT; range++)
 		used += gc_range_high_water(&regions->ranges[range]);
 	used <<= regions->region_shift;
-	/* Mark bits and forwarding by byte; state, flags and source by page. */
-	per_byte_of_heap = used / 64 + (used >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry);
+	/* Mark bits, start bits and forwarding by byte; state, flags and source by page. */
+	per_byte_of_heap = used / 32 + (used >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry);
 	return per_byte_of_heap + (used >> heap->view.page_shift) * (2 + sizeof(uintptr_t)) +
 	       regions->count * (sizeof(struct gc_region) + 1 + 2 * sizeof(uint32_t)) +
 	       PLX_DISTRIBUTION_COUNT * sizeof(struct plx_histogram) +

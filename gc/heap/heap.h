@@ -21,6 +21,7 @@
 #include "gc/os/uffd.h"
 
 struct gc_ambiguous;
+struct gc_fixed;
 struct gc_guardians;
 struct gc_heap;
 struct gc_identities;
@@ -222,6 +223,7 @@ struct gc_heap {
 	struct gc_references *references;
 	struct gc_guardians *guardians;
 	struct gc_identities *identities;
+	struct gc_fixed *fixed;
 	struct gc_ambiguous *ambiguous; /* NULL: native stacks hold no references */
 	struct gc_uffd uffd;
 	uint64_t large_bytes; /* objects above it get regions of their own */

@@ -7,6 +7,7 @@
  *    |  \------ take run --------> LARGE + LARGE_TAIL ... --- found dead (cycle) ---> FREE
  *    |  \------ take ------------> ROOTS            (until the heap is destroyed)
  *    |  \------ take run --------> STACK + STACK_TAIL ... --- destroyed (collect/rootstack.c) ---> FREE
+ *    |  \------ take ------------> FIXED ------- its last extent given back --------> FREE
  *
  * A free region is `resident` (its pages exist, and are reused) or empty.
  *
@@ -37,6 +38,7 @@ enum gc_region_kind {
 	GC_REGION_ROOTS,
 	GC_REGION_STACK,
 	GC_REGION_STACK_TAIL,
+	GC_REGION_FIXED, /* extents of the fixed space: gc/collect/fixed_extent.c */
 };
 
 /* One byte per region, apart from the struct: marking and updating look at it for every edge. */
@@ -60,8 +62,8 @@ struct gc_region {
 	bool current;  /* mutators still allocate in it */
 	bool young;    /* filled since the last marking */
 	uint32_t run;  /* LARGE, STACK: regions in the run; their tails: distance to the head */
-	uint32_t next; /* evacuation order of chosen regions */
-	uint64_t allocated_bytes;
+	uint32_t next; /* evacuation order of chosen regions; the chain of fixed ones */
+	uint64_t allocated_bytes; /* FIXED: in extents, wherever they lie */
 	uint64_t header; /* LARGE: a copy of the object's header word, readable in any phase */
 	struct gc_rootstack *stack; /* STACK: what lies here */
 	/* Atomic while marking. */

@@ -11,7 +11,7 @@ may_include()
 	gc/base/*) case $2 in gc/base/* | third_party/*) ;; *) return 1 ;; esac ;;
 	gc/os/*) case $2 in gc/base/* | gc/os/*) ;; *) return 1 ;; esac ;;
 	gc/heap/*) case $2 in gc/base/* | gc/os/* | gc/heap/* | third_party/*) ;; *) return 1 ;; esac ;;
-	gc/*) case $2 in gc/*) ;; *) return 1 ;; esac ;;
+	gc/*) case $2 in gc/* | third_party/*) ;; *) return 1 ;; esac ;;
 	runtime/*) case $2 in gc/* | runtime/*) ;; *) return 1 ;; esac ;;
 	test/*) case $2 in gc/* | runtime/* | test/* | third_party/*) ;; *) return 1 ;; esac ;;
 	bench/*) case $2 in gc/* | runtime/* | bench/*) ;; *) return 1 ;; esac ;;

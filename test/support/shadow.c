@@ -180,6 +180,7 @@ static void tally_add(struct shadow_tally *into, const struct shadow_tally *from
 	into->steps += from->steps;
 	into->allocations += from->allocations;
 	into->null_allocations += from->null_allocations;
+	into->fixed += from->fixed;
 	into->comparisons += from->comparisons;
 	into->comparisons_early += from->comparisons_early;
 	into->compared_objects += from->compared_objects;

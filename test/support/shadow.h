@@ -37,7 +37,8 @@ struct shadow_tally {
 	uint64_t steps;
 	uint64_t allocations;
 	uint64_t null_allocations;
-	uint64_t comparisons;	    /* full walks */
+	uint64_t fixed;	      /* of the allocations, in the fixed space, large ones included */
+	uint64_t comparisons; /* full walks */
 	uint64_t comparisons_early; /* of those, with a cycle still under way */
 	uint64_t compared_objects;
 	uint64_t moved_objects; /* found at another address than by the walk before */

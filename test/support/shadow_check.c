@@ -256,8 +256,13 @@ static void walk_edge(struct shadow_thread *self, struct shadow_object *parent, 
 				parent ? (unsigned long)parent->id : 0ul, (void *)to.object);
 		return;
 	}
-	if (to.shadow->address != NULL && to.shadow->address != to.object)
+	if (to.shadow->address != NULL && to.shadow->address != to.object) {
+		if (to.shadow->fixed)
+			shadow_fail(self, to.shadow, "id %#lx is fixed, but moved from %p to %p",
+				    (unsigned long)to.shadow->id, to.shadow->address,
+				    (void *)to.object);
 		self->tally.moved_objects++;
+	}
 	to.shadow->pass = self->pass;
 	to.shadow->address = to.object;
 	to.shadow->parent = parent;

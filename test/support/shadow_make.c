@@ -117,12 +117,14 @@ struct shadow_object *shadow_new(struct shadow_thread *self, enum shadow_kind ki
 
 /* The bare heap object; a safepoint. */
 char *shadow_allocate(struct shadow_thread *self, enum shadow_kind kind, uint64_t length,
-		      bool may_fail)
+		      bool fixed, bool may_fail)
 {
 	const struct plx_layout *layout = self->world->layouts[kind];
 	char *object;
 
-	if (layout->element_bytes == 0 && kind != SHADOW_CUSTOM)
+	if (fixed)
+		object = plx_alloc_fixed(self->thread, layout, length);
+	else if (layout->element_bytes == 0 && kind != SHADOW_CUSTOM)
 		object = plx_alloc(self->thread, layout);
 	else
 		object = plx_alloc_array(self->thread, layout, length);
@@ -135,6 +137,7 @@ char *shadow_allocate(struct shadow_thread *self, enum shadow_kind kind, uint64_
 		return NULL;
 	}
 	self->tally.allocations++;
+	self->tally.fixed += fixed;
 	return object;
 }
 
@@ -157,12 +160,14 @@ static void check_fresh(struct shadow_thread *self, struct shadow_pair pair)
 struct shadow_pair shadow_make(struct shadow_thread *self, enum shadow_kind kind, uint64_t length,
 			       bool may_fail)
 {
-	struct shadow_pair fresh = {shadow_allocate(self, kind, length, may_fail), NULL};
+	bool fixed = random_once_in(&self->random, 12);
+	struct shadow_pair fresh = {shadow_allocate(self, kind, length, fixed, may_fail), NULL};
 
 	if (fresh.object == NULL)
 		return nothing;
 	fresh.shadow = shadow_new(self, kind, length,
 				  (uint64_t)(self->number + 1) << 40 | self->next_id++);
+	fresh.shadow->fixed = fixed || length >= SHADOW_LARGE_LENGTH;
 	check_fresh(self, fresh);
 	shadow_contents_fill(fresh.shadow, fresh.object);
 	return fresh;

@@ -273,7 +273,8 @@ static void postcard_write(char *card, uint64_t id, char *next)
 static void step_postbox_write(struct shadow_thread *self)
 {
 	uint64_t id = UINT64_C(1) << 62 | (uint64_t)(self->number + 1) << 40 | self->next_id++;
-	char *card = shadow_allocate(self, SHADOW_POSTCARD, shadow_postcard_length(id), false);
+	char *card = shadow_allocate(self, SHADOW_POSTCARD, shadow_postcard_length(id),
+				     random_once_in(&self->random, 12), false);
 	void *place, *old;
 
 	if (card == NULL)

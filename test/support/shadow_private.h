@@ -31,6 +31,7 @@ struct shadow_object {
 	uint64_t length;
 	uint64_t seed;
 	enum shadow_kind kind;
+	bool fixed;		      /* of the fixed space, or large: it never moves */
 	uint32_t pass;		      /* last walk that reached it */
 	void *address;		      /* where that walk found it */
 	struct shadow_object *parent; /* from where that walk came; NULL: a root */
@@ -191,7 +192,7 @@ enum shadow_kind shadow_random_kind(struct shadow_thread *self);
 uint64_t shadow_random_length(struct shadow_thread *self, enum shadow_kind kind);
 /* The bare heap object; a safepoint. */
 char *shadow_allocate(struct shadow_thread *self, enum shadow_kind kind, uint64_t length,
-		      bool may_fail);
+		      bool fixed, bool may_fail);
 struct shadow_object *shadow_new(struct shadow_thread *self, enum shadow_kind kind, uint64_t length,
 				 uint64_t id);
 /* Both of them, filled; a safepoint. {NULL, NULL} where an allocation may fail. */

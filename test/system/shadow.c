@@ -103,10 +103,10 @@ static void report(const struct shadow_tally *tally, const struct plx_stats *sta
 	printf("shadow: %lu handshakes; stores over a reference: %lu, of them %lu of NULL\n",
 	       (unsigned long)stats->handshakes, (unsigned long)(tally->overwrites + tally->nulls),
 	       (unsigned long)tally->nulls);
-	printf("shadow: %lu steps, %lu allocations (%lu NULL), %lu attaches, %lu blocks\n",
+	printf("shadow: %lu steps, %lu allocations (%lu NULL, %lu fixed), %lu attaches, %lu blocks\n",
 	       (unsigned long)tally->steps, (unsigned long)tally->allocations,
-	       (unsigned long)tally->null_allocations, (unsigned long)tally->attaches,
-	       (unsigned long)tally->blocks);
+	       (unsigned long)tally->null_allocations, (unsigned long)tally->fixed,
+	       (unsigned long)tally->attaches, (unsigned long)tally->blocks);
 	printf("shadow: %lu walks (%lu with the cycle under way), %lu objects compared, %lu had moved\n",
 	       (unsigned long)tally->comparisons, (unsigned long)tally->comparisons_early,
 	       (unsigned long)tally->compared_objects, (unsigned long)tally->moved_objects);

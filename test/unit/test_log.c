@@ -117,6 +117,7 @@ static struct plx_cycle_summary churn(struct plx_heap *heap, unsigned cycles)
 
 	assert_int_equal(plx_thread_attach(heap, &thread, NULL), PLX_OK);
 	bytes = plx_layout_bytes(heap, NULL);
+	assert_non_null(plx_handle_create(thread, plx_alloc_fixed(thread, bytes, 92)));
 	for (unsigned i = 0; i < cycles; i++) {
 		for (int k = 0; k < 1000; k++)
 			assert_non_null(plx_alloc_array(thread, bytes, 2000));
@@ -173,6 +174,7 @@ static void level_2_says_more(void **state)
 	assert_non_null(strstr(said, "parallax:   phases: prepare "));
 	assert_non_null(strstr(said, ", mark "));
 	assert_non_null(strstr(said, "parallax:   decided: copy at most 12.8M"));
+	assert_non_null(strstr(said, "parallax:   fixed: 1 objects, 104\n"));
 	assert_non_null(strstr(said, "parallax:   expects: "));
 	capture(0);
 	assert_string_equal(said, "");

@@ -16,6 +16,7 @@
 #include <parallax/parallax.h>
 
 #include "gc/collect/collect.h"
+#include "gc/collect/fixed.h"
 #include "runtime/world.h"
 
 #define PAIRS 3000
@@ -32,6 +33,7 @@ static struct plx_heap *heap;
 static struct plx_thread *thread;
 static struct pair *list; /* a root range */
 static struct plx_handle *handle;
+static struct plx_handle *fixed; /* a fixed pair, that refers to another */
 static void (*damage)(struct gc_heap *gc);
 static enum gc_verify_place damage_place;
 static char text[65536]; /* what the child wrote */
@@ -81,6 +83,9 @@ static void make_heap(const char *verify)
 	PLX_STORE(thread, &list->other, leaf);
 	leaf = plx_alloc_array(thread, arrays, LARGE_COUNT);
 	PLX_STORE(thread, &list->next->other, leaf);
+	fixed = plx_handle_create(thread, plx_alloc_fixed(thread, pairs, 0));
+	leaf = plx_alloc_fixed(thread, pairs, 0);
+	PLX_STORE(thread, &((struct pair *)fixed->ref)->next, leaf);
 }
 
 static void tamper(struct gc_heap *gc, enum gc_verify_place place)
@@ -325,6 +330,51 @@ static void damage_current(struct gc_heap *gc)
 	region_of(gc, list)->current ^= true;
 }
 
+static void fixed_start_assign(struct gc_heap *gc, uintptr_t object, bool set)
+{
+	struct gc_markbits *starts = &gc->fixed->starts;
+	uint64_t index = gc_markbits_index(starts, (struct gc_haddr){object});
+	uint64_t bit = UINT64_C(1) << index % 64, *word = &starts->words[index / 64];
+
+	*word = set ? *word | bit : *word & ~bit;
+}
+
+static void damage_fixed_start(struct gc_heap *gc)
+{
+	fixed_start_assign(gc, (uintptr_t)fixed->ref, false);
+}
+
+static void damage_fixed_inside(struct gc_heap *gc)
+{
+	struct pair *pair = fixed->ref;
+
+	pair->value = pair->header.word;
+	fixed_start_assign(gc, (uintptr_t)&pair->value, true);
+}
+
+static void damage_fixed_layout(struct gc_heap *gc)
+{
+	fixed_start_assign(gc, (uintptr_t)fixed->ref + gc->regions.region_bytes / 2, true);
+	*(uint64_t *)((char *)fixed->ref + gc->regions.region_bytes / 2) = 0;
+}
+
+static void damage_fixed_pages(struct gc_heap *gc)
+{
+	uint32_t page = gc_heap_page(gc, gc_haddr(fixed->ref)).n;
+
+	gc->fixed->used_pages[page / 64] &= ~(UINT64_C(1) << page % 64);
+}
+
+static void damage_fixed_count(struct gc_heap *gc)
+{
+	region_of(gc, fixed->ref)->allocated_bytes += gc->view.page_bytes;
+}
+
+static void damage_fixed_chain(struct gc_heap *gc)
+{
+	gc->fixed->first[GC_RANGE_OBJECTS] = GC_REGION_NONE;
+}
+
 static void damage_bits(struct gc_heap *gc)
 {
 	*bits_of(gc, list) = GC_REGION_TARGET;
@@ -429,6 +479,17 @@ static void regions(void **state)
 	EXPECT(BEFORE, damage_bits, "[VF-8]", "has bits 0x20");
 }
 
+static void fixed_space(void **state)
+{
+	(void)state;
+	EXPECT(MARK, damage_fixed_start, "[VF-1]", "is inside of another object");
+	EXPECT(BEFORE, damage_fixed_inside, "[VF-10]", "is inside of another");
+	EXPECT(BEFORE, damage_fixed_layout, "[VF-10]", "of no known layout");
+	EXPECT(FLIP, damage_fixed_pages, "[VF-10]", "lies in no extent");
+	EXPECT(AFTER, damage_fixed_count, "[VF-10]", "are counted");
+	EXPECT(BEFORE, damage_fixed_chain, "[VF-10]", "is in no chain");
+}
+
 static void mutators(void **state)
 {
 	(void)state;
@@ -468,6 +529,21 @@ static void says(const char *word)
 		fail_msg("`%s` is not in:\n%s", word, text);
 }
 
+/* The list of regions names a fixed one, which begins with an object. */
+static void read_dump_fixed(const char *file)
+{
+	char address[32], *line = strstr(text, ": fixed, bits 0");
+
+	assert_non_null(line);
+	while (line[-1] != ' ')
+		line--;
+	assert_int_equal(sscanf(line, "%31[0-9a-fx]", address), 1);
+	assert_int_equal(run_info(file, address), 0);
+	says("object 0x");
+	says("32 bytes");
+	says("+0 ");
+}
+
 /* The file is readable, and bad files are refused. */
 static void read_dump(const char *file)
 {
@@ -478,6 +554,7 @@ static void read_dump(const char *file)
 	says("no known layout");
 	says("small, bits 0x1");
 	says("large, bits 0, filled to 480008");
+	read_dump_fixed(file);
 	assert_int_equal(run_info(file, address), 0);
 	says("taken (1)");
 	says("32 bytes");
@@ -554,15 +631,11 @@ static void places_and_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_heaps_pass),
-		cmocka_unit_test(references),
-		cmocka_unit_test(marking),
-		cmocka_unit_test(the_plan),
-		cmocka_unit_test(side_tables),
-		cmocka_unit_test(regions),
-		cmocka_unit_test(mutators),
-		cmocka_unit_test(the_report),
-		cmocka_unit_test(places_and_numbers),
+		cmocka_unit_test(good_heaps_pass), cmocka_unit_test(references),
+		cmocka_unit_test(marking),	   cmocka_unit_test(the_plan),
+		cmocka_unit_test(side_tables),	   cmocka_unit_test(regions),
+		cmocka_unit_test(fixed_space),	   cmocka_unit_test(mutators),
+		cmocka_unit_test(the_report),	   cmocka_unit_test(places_and_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

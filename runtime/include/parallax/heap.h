@@ -124,6 +124,8 @@ struct plx_stats {
 	uint64_t pin_held_regions;  /* not evacuated because of pins, summed over cycles */
 	uint64_t stack_held_regions; /* not evacuated because of words of native stacks, likewise */
 	uint64_t unchosen_regions; /* kept at the last moment, in the flip, after they had been chosen */
+	uint64_t fixed_objects; /* of the fixed space that are allocated now, large ones apart */
+	uint64_t fixed_bytes;	/* their sizes */
 };
 
 /* Any thread; takes a short lock. */

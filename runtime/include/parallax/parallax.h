@@ -5,6 +5,7 @@
 #include <parallax/barrier.h>
 #include <parallax/base.h>
 #include <parallax/cycle.h>
+#include <parallax/fixed.h>
 #include <parallax/guardian.h>
 #include <parallax/heap.h>
 #include <parallax/histogram.h>

@@ -15,7 +15,7 @@
 struct dump_region {
 	struct gc_dump_region info;
 	const uint8_t *states, *flags;
-	const uint64_t *marks;
+	const uint64_t *marks, *starts; /* starts: of fixed regions */
 	const char *content;
 };
 
@@ -34,8 +34,8 @@ struct dump {
 	struct dump_region *regions;
 };
 
-static const char *const dump_kinds[] = {"free",  "small",	"large",	   "tail",
-					 "roots", "root stack", "root stack, tail"};
+static const char *const dump_kinds[] = {
+	"free", "small", "large", "tail", "roots", "root stack", "root stack, tail", "fixed"};
 static const char *const dump_states = "ADCR"; /* attached, detached, claimed, ready */
 static const char *const dump_events[] = {"taken", "freed", "emptied", "target", "evacuated"};
 
@@ -96,6 +96,8 @@ static void dump_parse_regions(struct dump *dump)
 		region->states = dump_take(dump, pages);
 		region->flags = dump_take(dump, pages);
 		region->marks = dump_take(dump, head->region_bytes / 64);
+		if (region->info.kind == 7)
+			region->starts = dump_take(dump, head->region_bytes / 64);
 		region->content = dump_take(dump, region->info.content_bytes);
 	}
 }
@@ -222,6 +224,24 @@ static void object_find(const struct dump *dump, const struct dump_region *regio
 	printf("no object there\n");
 }
 
+/* The same of a fixed region: the last that starts before, if it reaches so far. */
+static void object_find_fixed(const struct dump *dump, const struct dump_region *region,
+			      uint64_t wanted)
+{
+	for (uint64_t granule = wanted / 8 + 1; granule-- > 0;) {
+		if (!(region->starts[granule / 64] >> (granule % 64) & 1))
+			continue;
+		if (granule * 8 + 8 <= region->info.content_bytes &&
+		    wanted < granule * 8 +
+				     object_bytes(dump, word_at(region->content + granule * 8)))
+			object_print(dump, region, granule * 8, wanted);
+		else
+			break;
+		return;
+	}
+	printf("no object there\n");
+}
+
 /* --- printing ----------------------------------------------------------------------------------- */
 
 static void print_region(const struct dump *dump, const struct dump_region *region)
@@ -291,6 +311,8 @@ static int print_address(const struct dump *dump, const char *text)
 	print_pages(dump, region);
 	if (region->info.kind == 1)
 		object_find(dump, region, address - region_start(dump, region));
+	else if (region->info.kind == 7)
+		object_find_fixed(dump, region, address - region_start(dump, region));
 	else if (region->info.kind == 2)
 		object_print(dump, region, 0, address - region_start(dump, region));
 	print_referrers(dump, address);
