@@ -4,9 +4,7 @@
  * GC_USE_UFFD_MINOR and GC_PLAN are two names for one choice and must not contradict each other.
  *
  * Who runs here: the thread that creates the heap. */
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,59 +15,12 @@
 
 #define HEAP_MAX_LOWEST GC_MIB(4)
 
-/* A small file's first number; 0 if there is none ("max" is none). */
-static uint64_t read_number(const char *path)
-{
-	char text[64] = {0};
-	int fd = gc_sys->open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return 0;
-	if (gc_sys->read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = 0;
-	gc_sys->close(fd);
-	return strtoull(text, NULL, 10);
-}
-
-/* This process's cgroup v2 folder, or the root's. */
-static uint64_t cgroup_limit_bytes(void)
-{
-	char text[512] = {0}, path[600], *line, *end;
-	int fd = gc_sys->open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-	uint64_t limit = 0;
-
-	if (fd >= 0) {
-		if (gc_sys->read(fd, text, sizeof(text) - 1) < 0)
-			text[0] = 0;
-		gc_sys->close(fd);
-	}
-	line = strstr(text, "0::");
-	if (line) {
-		end = strchr(line, '\n');
-		if (end)
-			*end = 0;
-		snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", line + 3);
-		limit = read_number(path);
-	}
-	if (limit == 0)
-		limit = read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-	return limit;
-}
-
-static uint64_t usable_memory_bytes(void)
-{
-	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t limit = cgroup_limit_bytes();
-
-	return limit && limit < machine ? limit : machine;
-}
-
 static enum plx_status choose_sizes(struct plx_heap_config *config, struct plx_error *error)
 {
 	uint64_t region = config->region_bytes, page = (uint64_t)sysconf(_SC_PAGESIZE);
 
 	if (config->heap_max_bytes == 0)
-		config->heap_max_bytes = gc_max(usable_memory_bytes() / 4, GC_MIB(64));
+		config->heap_max_bytes = gc_max(rt_usable_memory_bytes() / 4, GC_MIB(64));
 	if (config->heap_max_bytes < HEAP_MAX_LOWEST || config->heap_max_bytes > GC_GIB(16384))
 		return rt_error(error, PLX_ERROR_OPTION,
 				"GC_HEAP_MAX must be between 4M and 16T, not %lu bytes",
@@ -142,20 +93,68 @@ static const struct gc_capability *choose_delivery(struct plx_heap *heap,
 	return missing;
 }
 
-static enum plx_status choose_refuse(const struct gc_probe *probe, enum plx_plan plan,
-				     const struct gc_capability *missing, struct plx_error *error)
+/* Why the plan cannot be had; a sentence. The heap's file may be too large where everything else works. */
+static void choose_explain(const struct gc_probe *probe, const struct gc_capability *missing,
+			   char *why, size_t size)
 {
-	char why[400];
+	static const struct gc_capability too_large = {.error = -EFBIG, .step = "sizing a memfd"};
 
-	gc_probe_explain(probe, missing, why, sizeof(why));
+	gc_probe_explain(probe, missing ? missing : &too_large, why, size);
+}
+
+static enum plx_status choose_refuse(const char *why, enum plx_plan plan, struct plx_error *error)
+{
 	return rt_error(error, PLX_ERROR_CAPABILITY, "the %s plan cannot be served here: %s",
 			plx_plan_name(plan), why);
 }
 
+/* May the heap's file be as large as it has to be? It is a sparse one. */
+static bool choose_file_fits(const struct plx_heap_config *config)
+{
+	uint64_t most;
+
+	return gc_sys->file_limit(&most) < 0 || gc_heap_file_bytes(config->heap_max_bytes) <= most;
+}
+
+/* Take the plan of `resolver` if it can be had; else `why`, as large as plan_reason, says why not. */
+static bool choose_plan(struct plx_heap *heap, const struct gc_probe *probe,
+			const struct gc_resolver *resolver, choose_lacks lacks, char *why)
+{
+	const struct gc_capability *missing = choose_delivery(heap, probe, lacks);
+
+	heap->gc.resolver = resolver;
+	if (!missing &&
+	    (resolver->backing != GC_BACKING_SHARED || choose_file_fits(&heap->gc.config)))
+		return true;
+	choose_explain(probe, missing, why, sizeof(heap->plan_reason));
+	return false;
+}
+
+/* `plan` is a demand, or PLX_PLAN_AUTO. A lesser plan keeps the reason why it is not minor. */
+static enum plx_status choose_best(struct plx_heap *heap, enum plx_plan plan,
+				   struct plx_error *error)
+{
+	char *reason = heap->plan_reason, why[sizeof(heap->plan_reason)];
+	struct gc_probe probe;
+
+	gc_probe_plans(&probe);
+	if (plan != PLX_PLAN_COPY) {
+		if (choose_plan(heap, &probe, &gc_resolver_minor, gc_probe_minor_lacks, reason))
+			return PLX_OK;
+		if (plan == PLX_PLAN_MINOR)
+			return choose_refuse(reason, plan, error);
+	}
+	if (choose_plan(heap, &probe, &gc_resolver_copy, gc_probe_copy_lacks, why))
+		return PLX_OK;
+	if (plan == PLX_PLAN_COPY)
+		return choose_refuse(why, plan, error);
+	heap->gc.resolver = &gc_resolver_stw;
+	heap->delivery = PLX_DELIVERY_THREAD;
+	return PLX_OK;
+}
+
 enum plx_status rt_choose(struct plx_heap *heap, struct plx_error *error)
 {
-	const struct gc_capability *missing;
-	struct gc_probe probe;
 	enum plx_plan plan;
 	enum plx_status status = choose_sizes(&heap->gc.config, error);
 
@@ -165,24 +164,5 @@ enum plx_status rt_choose(struct plx_heap *heap, struct plx_error *error)
 		return status;
 	heap->gc.resolver = &gc_resolver_stw;
 	heap->delivery = PLX_DELIVERY_THREAD;
-	if (plan == PLX_PLAN_STW)
-		return PLX_OK;
-	gc_probe_run(&probe);
-	if (plan == PLX_PLAN_AUTO || plan == PLX_PLAN_MINOR) {
-		missing = choose_delivery(heap, &probe, gc_probe_minor_lacks);
-		heap->gc.resolver = &gc_resolver_minor;
-		if (!missing)
-			return PLX_OK;
-		if (plan == PLX_PLAN_MINOR)
-			return choose_refuse(&probe, plan, missing, error);
-	}
-	missing = choose_delivery(heap, &probe, gc_probe_copy_lacks);
-	heap->gc.resolver = &gc_resolver_copy;
-	if (!missing)
-		return PLX_OK;
-	if (plan == PLX_PLAN_COPY)
-		return choose_refuse(&probe, plan, missing, error);
-	heap->gc.resolver = &gc_resolver_stw;
-	heap->delivery = PLX_DELIVERY_THREAD;
-	return PLX_OK;
+	return plan == PLX_PLAN_STW ? PLX_OK : choose_best(heap, plan, error);
 }

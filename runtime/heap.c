@@ -91,7 +91,9 @@ static enum plx_status heap_fail(struct plx_error *error, const char *step, int 
 	enum plx_status status = code == -ENOMEM ? PLX_ERROR_MEMORY : PLX_ERROR_SYSTEM;
 
 	return rt_error(error, status, "creating the heap failed: %s: %s%s", step, strerror(-code),
-			code == -ENOMEM ? " (a smaller GC_HEAP_MAX needs less address space)" : "");
+			code != -ENOMEM ? ""
+					: " (a smaller GC_HEAP_MAX needs less address space; "
+					  "ulimit -v limits it)");
 }
 
 /* Everything above the views. `*step` names what failed. */
@@ -162,6 +164,7 @@ enum plx_status plx_heap_create(const struct plx_heap_config *config, struct plx
 		heap_free(heap);
 		return status;
 	}
+	rt_log_plan(heap);
 	*into = heap;
 	return PLX_OK;
 }
@@ -190,6 +193,11 @@ enum plx_plan plx_heap_plan(const struct plx_heap *heap)
 enum plx_delivery plx_heap_delivery(const struct plx_heap *heap)
 {
 	return heap->delivery;
+}
+
+const char *plx_heap_plan_reason(const struct plx_heap *heap)
+{
+	return heap->plan_reason;
 }
 
 bool plx_heap_contains(const struct plx_heap *heap, const void *address)

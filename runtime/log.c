@@ -183,3 +183,10 @@ void rt_log_returned(const struct plx_heap *heap, uint64_t bytes)
 	if (heap->gc.config.log >= 2)
 		fprintf(stderr, "parallax: gave %s back to the kernel\n", log_bytes(bytes).text);
 }
+
+void rt_log_plan(const struct plx_heap *heap)
+{
+	if (heap->gc.config.log && *heap->plan_reason)
+		fprintf(stderr, "parallax: the plan is %s, not minor: %s\n",
+			plx_plan_name(plx_heap_plan(heap)), heap->plan_reason);
+}

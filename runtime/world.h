@@ -149,6 +149,7 @@ struct plx_heap {
 	struct gc_heap gc; /* first: a plx_heap pointer is a gc_heap pointer */
 	/* Immutable after creation. */
 	enum plx_delivery delivery;
+	char plan_reason[400]; /* why no better plan; "" if there is none */
 	/* Atomic. */
 	uint32_t stopping;  /* futex word: 1 while mutators have to stand still */
 	uint32_t stop_kind; /* enum gc_stop */
@@ -268,12 +269,16 @@ void rt_telemetry_cycle(struct plx_heap *heap);
 void rt_telemetry_init(struct plx_heap *heap);
 void rt_telemetry_destroy(struct plx_heap *heap);
 
-/* log.c: the collector thread. */
+/* log.c: the thread that makes a heap; the others: the collector thread. */
+void rt_log_plan(const struct plx_heap *heap);
 void rt_log_cycle(const struct plx_heap *heap, const struct plx_cycle_summary *summary);
 void rt_log_returned(const struct plx_heap *heap, uint64_t bytes);
 
 /* choose.c: plan, delivery and sizes of a heap that is about to be made. */
 enum plx_status rt_choose(struct plx_heap *heap, struct plx_error *error);
+
+/* memory_limit.c: what this machine and this process's cgroup allow. */
+uint64_t rt_usable_memory_bytes(void);
 
 /* error.c */
 __attribute__((format(printf, 3, 4))) enum plx_status

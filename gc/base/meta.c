@@ -9,6 +9,10 @@
 #include "gc/base/atomic.h"
 #include "third_party/plx_jemalloc.h"
 
+/* One arena besides ours, made before anything can fail, and no caches: a thread's first call makes nothing
+ * for the thread, which this jemalloc would not survive when there is no memory. */
+const char *plx_je_malloc_conf = "narenas:1,tcache:false";
+
 static pthread_once_t meta_once = PTHREAD_ONCE_INIT;
 static int meta_flags;
 static uint64_t meta_reserved_bytes;

@@ -8,7 +8,7 @@
  *
  * [FL-1] The pause does no work proportional to heap, live data or root pages: one mremap of whole
  *        page tables, one register, per thread one TLAB, and per root stack one look at its top. [I6]
- * [FL-2] Register after the mremap: an armed range would be moved entry by entry.
+ * [FL-2] Register after the mremap: an armed range would be moved entry by entry. (Not so before a zap.)
  * [FL-3] Dropping single pages (zap) is chosen when they are few; the list made before the pause and
  *        the late list of the barrier together hold every dirty page, or detach is taken.
  * [FL-4] Whatever the kernel refuses, nothing is half done: the same units are then built inside
@@ -16,6 +16,11 @@
  * [FL-5] Detaching goes by gigabytes: on shared memory only those that hold a dirty page, a target or
  *        an evacuated region are taken. Private memory is taken whole, since its alias shows nothing
  *        else.
+ *
+ * [FL-6] Others read memory too, and do not stop with the mutators: a debugger, process_vm_readv. Such a look
+ *        between taking a page away and arming brings it back, where mutators would find it before it
+ *        was built. So what is armed is emptied once more. There is nothing, nearly always, and then
+ *        no CPU is interrupted.
  *
  * Who runs here: the cycle's thread. */
 #include "gc/base/clock.h"
@@ -84,7 +89,8 @@ static void flip_choose_mode(struct gc_heap *heap)
 	struct gc_cycle *cycle = &heap->cycle;
 	/* Below these, dropping costs less than moving the tables both ways: about 0.7 us a run and
 	 * 0.1 us a page. Forced, as many runs as the list holds. */
-	bool few = cycle->dirty_run_count <= 16 && cycle->dirty_pages <= 128;
+	bool few = cycle->dirty_run_count <= 16 && cycle->dirty_pages <= 128 &&
+		   cycle->target_count <= 16;
 
 	if (cycle->stop_the_world || !heap->resolver->concurrent) {
 		cycle->mode = GC_FLIP_IN_PAUSE;
@@ -96,6 +102,15 @@ static void flip_choose_mode(struct gc_heap *heap)
 									       : GC_FLIP_DETACH;
 }
 
+/* Disarm what could not be emptied, or was armed in vain. */
+static void flip_disarm(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes)
+{
+	for (unsigned round = 0; gc_uffd_unregister(&heap->uffd, (void *)start.at, bytes) < 0;) {
+		GC_REQUIRE(round < 1000, "userfaultfd cannot be unregistered");
+		gc_backoff(&round);
+	}
+}
+
 /* A target in the leaf range is free: it can be emptied and armed while mutators run. */
 static int flip_arm_leaf_target(struct gc_heap *heap, uint32_t number)
 {
@@ -104,12 +119,11 @@ static int flip_arm_leaf_target(struct gc_heap *heap, uint32_t number)
 	bool whole_extents = bytes >= heap->view.extent_bytes && heap->resolver->may_zap;
 	int error;
 
-	if (whole_extents)
-		error = gc_view_detach(&heap->view, start, bytes);
-	else
-		error = gc_view_zap_heap(&heap->view, start, bytes);
+	error = whole_extents ? gc_view_detach(&heap->view, start, bytes) : 0;
 	if (error == 0)
 		error = gc_uffd_register(&heap->uffd, (void *)start.at, bytes);
+	if (error == 0)
+		error = gc_view_zap_heap(&heap->view, start, bytes); /* [FL-6] */
 	if (whole_extents && error == 0)
 		memset(&heap->extents.states[gc_heap_extent(heap, start)], GC_EXTENT_DETACHED,
 		       bytes >> heap->view.extent_shift);
@@ -125,11 +139,7 @@ static void flip_disarm_leaf_targets(struct gc_heap *heap)
 
 		if (gc_region_range(&heap->regions, number) != GC_RANGE_LEAVES)
 			continue;
-		for (unsigned round = 0; gc_uffd_unregister(&heap->uffd, (void *)start.at,
-							    heap->regions.region_bytes) < 0;) {
-			GC_REQUIRE(round < 1000, "userfaultfd cannot be unregistered");
-			gc_backoff(&round);
-		}
+		flip_disarm(heap, start, heap->regions.region_bytes);
 		gc_store_release(&heap->extents.states[gc_heap_extent(heap, start)],
 				 GC_EXTENT_ATTACHED); /* [MO-EXTENT] free: contents do not matter */
 	}
@@ -253,6 +263,13 @@ static int flip_detach_run(struct gc_heap *heap, uint64_t offset, uint64_t bytes
 		gc_reattach_range(heap, start, bytes);
 		return error;
 	}
+	error = gc_view_zap_heap(&heap->view, start, bytes); /* [FL-6] */
+	if (error < 0) {
+		gc_degrade_note(heap, GC_DEGRADE_DETACH, error);
+		flip_disarm(heap, start, bytes);
+		gc_reattach_range(heap, start, bytes);
+		return error;
+	}
 	memset(&heap->extents.states[gc_heap_extent(heap, start)], GC_EXTENT_DETACHED,
 	       bytes >> heap->view.extent_shift);
 	return 0;
@@ -293,8 +310,8 @@ static bool flip_detach_stw(struct gc_heap *heap)
 	return true;
 }
 
-/* Drop the listed runs and the late pages. [FL-3] */
-static bool flip_zap_stw(struct gc_heap *heap)
+/* The listed runs, and the late pages. [FL-3] */
+static int flip_zap_dirty_stw(struct gc_heap *heap)
 {
 	const struct gc_cycle *cycle = &heap->cycle;
 	uint32_t late = gc_load_acquire(&heap->late.count); /* [MO-LATE] */
@@ -311,13 +328,39 @@ static bool flip_zap_stw(struct gc_heap *heap)
 					 gc_view_page_start(&heap->view,
 							    (struct gc_page){heap->late.pages[i]}),
 					 heap->view.page_bytes);
+	return error;
+}
+
+/* Targets were emptied before the pause: what came back since. [FL-6] */
+static int flip_zap_targets_stw(struct gc_heap *heap)
+{
+	const struct gc_cycle *cycle = &heap->cycle;
+	int error = 0;
+
+	for (uint32_t i = 0; i < cycle->target_count && error == 0; i++)
+		if (gc_region_range(&heap->regions, cycle->targets[i]) == GC_RANGE_OBJECTS)
+			error = gc_view_zap_heap(&heap->view,
+						 gc_region_start(&heap->regions, cycle->targets[i]),
+						 heap->regions.region_bytes);
+	return error;
+}
+
+/* Nothing is moved, so arming may come first. [FL-6] */
+static bool flip_zap_stw(struct gc_heap *heap)
+{
+	int error = flip_register(heap);
+
 	if (error < 0) {
-		gc_degrade_note(heap, GC_DEGRADE_DETACH, error);
+		gc_degrade_note(heap, GC_DEGRADE_REGISTER, error);
 		return false;
 	}
-	error = flip_register(heap);
-	if (error < 0)
-		gc_degrade_note(heap, GC_DEGRADE_REGISTER, error);
+	error = flip_zap_dirty_stw(heap);
+	if (error == 0)
+		error = flip_zap_targets_stw(heap);
+	if (error < 0) {
+		gc_degrade_note(heap, GC_DEGRADE_DETACH, error);
+		flip_disarm(heap, gc_haddr(heap->view.heap), heap->cycle.detach_bytes);
+	}
 	return error == 0;
 }
 

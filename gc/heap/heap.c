@@ -13,6 +13,11 @@ static uint64_t heap_range_bytes(uint64_t heap_max_bytes)
 	return gc_round_up(heap_max_bytes + heap_max_bytes / 2, GC_VIEW_ALIGN) + GC_VIEW_ALIGN;
 }
 
+uint64_t gc_heap_file_bytes(uint64_t heap_max_bytes)
+{
+	return GC_RANGE_COUNT * heap_range_bytes(heap_max_bytes);
+}
+
 static uint32_t heap_region_bytes(const struct plx_heap_config *config)
 {
 	uint64_t max = config->heap_max_bytes;
@@ -76,6 +81,12 @@ int gc_heap_create(struct gc_heap *heap, enum gc_backing backing, const char **s
 	uint64_t max = heap->config.heap_max_bytes;
 	int error = gc_view_create(&heap->view, backing, heap_range_bytes(max), step);
 
+	if (error == 0 && heap->config.core == GC_CORE_HEAP) {
+		*step = "madvise(MADV_DODUMP)";
+		error = gc_view_set_dumped(&heap->view);
+		if (error < 0)
+			gc_view_destroy(&heap->view);
+	}
 	if (error < 0)
 		return error;
 	heap->cpus = (uint32_t)gc_max(1, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));

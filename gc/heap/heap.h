@@ -195,6 +195,7 @@ struct gc_pace {
 	uint64_t cycle_ended_ns, cycle_ended_bytes;
 };
 
+enum gc_core_policy { GC_CORE_TABLES, GC_CORE_HEAP };
 enum gc_size_policy { GC_SIZE_BALANCE, GC_SIZE_GROW, GC_SIZE_FIXED };
 
 /* See size.c; the cycle's thread. */
@@ -271,6 +272,9 @@ struct gc_heap {
 	struct plx_stats stats;
 	struct plx_histogram *distributions; /* PLX_DISTRIBUTION_COUNT of them */
 };
+
+/* How large the file of a heap with that limit is: all of both ranges. */
+uint64_t gc_heap_file_bytes(uint64_t heap_max_bytes);
 
 /* Side tables and ranges for a heap of config.heap_max_bytes; the resolver is chosen already. 0 or
  * a negative errno with `*step`. */

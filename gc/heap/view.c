@@ -12,14 +12,12 @@
 
 #include "gc/base/atomic.h"
 #include "gc/base/check.h"
+#include "gc/heap/reserve.h"
+#include "gc/os/memfd.h"
 #include "gc/os/sys.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
-#endif
-#ifndef MFD_CLOEXEC
-#define MFD_CLOEXEC 1u
-#define MFD_ALLOW_SEALING 2u
 #endif
 #ifndef F_SEAL_SEAL
 #define F_SEAL_SEAL 1
@@ -27,37 +25,42 @@
 #define F_SEAL_GROW 4
 #endif
 
-/* Reserve `bytes` at a multiple of GC_VIEW_ALIGN: over-reserve, then trim both ends. */
-static intptr_t view_reserve(uint64_t bytes)
+/* What fork and core dumps do with a piece of a view. Advice is kept when page tables move, and must be
+ * the same all over a view, or its pieces would not merge again [V-4]. */
+static int view_advise(const struct gc_view *view, char *at, uint64_t bytes)
 {
-	uint64_t span = bytes + GC_VIEW_ALIGN;
-	intptr_t raw = gc_sys->mmap(NULL, span, PROT_NONE,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uintptr_t start;
+	bool dumped = view->dumped && gc_view_contains(view, (uintptr_t)at);
+	/* A child of fork would share a memfd heap with its parent: it gets no heap at all. */
+	int error = gc_sys->madvise(at, bytes, MADV_DONTFORK);
 
-	if (raw < 0 && raw > -4096)
-		return raw;
-	start = gc_round_up((uintptr_t)raw, GC_VIEW_ALIGN);
-	if (start > (uintptr_t)raw)
-		gc_sys->munmap((void *)raw, start - (uintptr_t)raw);
-	if ((uintptr_t)raw + span > start + bytes)
-		gc_sys->munmap((void *)(start + bytes), (uintptr_t)raw + span - (start + bytes));
-	return (intptr_t)start;
+	if (error < 0 || view->backing != GC_BACKING_SHARED || dumped)
+		return error;
+	return gc_sys->madvise(at, bytes, MADV_DONTDUMP); /* [V-5] */
 }
 
 /* Map a range of one view: over its reservation, or anew, to close a hole that a failed mremap may
  * have left [V-3]. */
-static int view_map(const struct gc_view *view, char *at, uint64_t offset, uint64_t bytes)
+static int view_map(const struct gc_view *view, char *at, uint64_t offset, uint64_t bytes,
+		    int protection)
 {
 	int flags = MAP_FIXED | MAP_NORESERVE;
 	intptr_t mapped;
 
 	flags |= view->backing == GC_BACKING_SHARED ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-	mapped = gc_sys->mmap(at, bytes, PROT_READ | PROT_WRITE, flags, view->memfd, (off_t)offset);
+	mapped = gc_sys->mmap(at, bytes, protection, flags, view->memfd, (off_t)offset);
 	if (mapped < 0 && mapped > -4096)
 		return (int)mapped;
-	/* A child of fork would share a memfd heap with its parent: it gets no heap at all. */
-	return gc_sys->madvise(at, bytes, MADV_DONTFORK);
+	return view_advise(view, at, bytes);
+}
+
+/* The same where nobody looks just now: a fork in this moment gives the child nothing it could read. */
+static int view_map_closed(const struct gc_view *view, char *at, uint64_t offset, uint64_t bytes)
+{
+	int error = view_map(view, at, offset, bytes, PROT_NONE);
+
+	if (error == 0)
+		error = gc_sys->mprotect(at, bytes, PROT_READ | PROT_WRITE);
+	return error < 0 ? view_map(view, at, offset, bytes, PROT_READ | PROT_WRITE) : 0;
 }
 
 static int view_open_memory(struct gc_view *view, const char **step)
@@ -65,7 +68,7 @@ static int view_open_memory(struct gc_view *view, const char **step)
 	int error;
 
 	*step = "memfd_create";
-	view->memfd = gc_sys->memfd_create("parallax-heap", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	view->memfd = gc_memfd_create("parallax-heap");
 	if (view->memfd < 0)
 		return view->memfd;
 	*step = "ftruncate";
@@ -78,7 +81,7 @@ static int view_open_memory(struct gc_view *view, const char **step)
 
 static int view_reserve_at(char **at, uint64_t bytes)
 {
-	intptr_t start = view_reserve(bytes);
+	intptr_t start = gc_reserve(bytes, GC_VIEW_ALIGN);
 
 	if (start < 0 && start > -4096)
 		return (int)start;
@@ -102,9 +105,9 @@ static int view_create(struct gc_view *view, const char **step)
 	if (error < 0)
 		return error;
 	*step = "mmap (mapping the views)";
-	error = view_map(view, view->heap, 0, view->total_bytes);
+	error = view_map_closed(view, view->heap, 0, view->total_bytes);
 	if (error == 0 && view->alias)
-		error = view_map(view, view->alias, 0, view->total_bytes);
+		error = view_map_closed(view, view->alias, 0, view->total_bytes);
 	view->delta = view->alias ? view->alias - view->heap : 0;
 	return error;
 }
@@ -130,12 +133,20 @@ int gc_view_create(struct gc_view *view, enum gc_backing backing, uint64_t range
 	return error;
 }
 
+int gc_view_set_dumped(struct gc_view *view)
+{
+	if (view->backing != GC_BACKING_SHARED)
+		return 0;
+	view->dumped = true;
+	return gc_sys->madvise(view->heap, view->total_bytes, MADV_DODUMP);
+}
+
 void gc_view_destroy(struct gc_view *view)
 {
 	if (view->heap)
-		gc_sys->munmap(view->heap, view->total_bytes);
+		gc_unreserve(view->heap, view->total_bytes);
 	if (view->alias)
-		gc_sys->munmap(view->alias, view->total_bytes);
+		gc_unreserve(view->alias, view->total_bytes);
 	if (view->memfd >= 0)
 		gc_sys->close(view->memfd);
 	*view = (struct gc_view){.memfd = -1};
@@ -197,7 +208,7 @@ int gc_view_detach(const struct gc_view *view, struct gc_haddr start, uint64_t b
 	if (moved && view_move_pieces(view, offset, moved, true, &back) < 0)
 		GC_REQUIRE(view->backing == GC_BACKING_SHARED,
 			   "pages moved out of the heap view cannot be moved back");
-	view_map(view, view->alias + offset, offset, bytes);
+	view_map_closed(view, view->alias + offset, offset, bytes);
 	return error;
 }
 
@@ -216,7 +227,9 @@ int gc_view_attach(const struct gc_view *view, struct gc_haddr start, uint64_t b
 
 int gc_view_attach_anew(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
 {
-	return view_map(view, (char *)start.at, view_offset(view, start), bytes);
+	/* Mutators may be there already. */
+	return view_map(view, (char *)start.at, view_offset(view, start), bytes,
+			PROT_READ | PROT_WRITE);
 }
 
 int gc_view_zap_heap(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
@@ -227,8 +240,8 @@ int gc_view_zap_heap(const struct gc_view *view, struct gc_haddr start, uint64_t
 
 int gc_view_empty_alias(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
 {
-	int error =
-		view_map(view, gc_view_alias_of(view, start).at, view_offset(view, start), bytes);
+	int error = view_map_closed(view, gc_view_alias_of(view, start).at,
+				    view_offset(view, start), bytes);
 
 	/* Refused, perhaps for the number of mappings: then at least without its pages. */
 	if (error < 0)

@@ -15,6 +15,9 @@
  *       unmapped. Pieces of a shared file merge again when they are back; private ones need not,
  *       so every edge of a move is remembered as a cut, and no move crosses one.
  *
+ * [V-5] Shared memory is not in core dumps, unless asked for and then once: the kernel would make every page
+ *       of the file, several times the heap's limit, and write it out for each view.
+ *
  * The copy and stop-the-world plans use private anonymous memory: there the alias is only the place
  * that detached pages are moved to, and stw has none. */
 #ifndef GC_HEAP_VIEW_H
@@ -35,7 +38,8 @@ struct gc_view {
 	uint64_t total_bytes; /* of both ranges */
 	ptrdiff_t delta;      /* alias - heap */
 	enum gc_backing backing;
-	int memfd; /* -1 unless GC_BACKING_SHARED */
+	bool dumped; /* shared memory too: the heap view is in core dumps */
+	int memfd;   /* -1 unless GC_BACKING_SHARED */
 	uint32_t page_bytes;
 	uint32_t page_shift;
 	uint32_t extent_bytes; /* what one page-table page maps: 2 MiB with 4 KiB pages */
@@ -48,6 +52,9 @@ struct gc_view {
 int gc_view_create(struct gc_view *view, enum gc_backing backing, uint64_t range_bytes,
 		   const char **step);
 void gc_view_destroy(struct gc_view *view);
+
+/* Right after creation: the heap view is in core dumps, whole [V-5]. 0 or a negative errno. */
+int gc_view_set_dumped(struct gc_view *view);
 
 /* Move the page tables of [start, start+bytes), heap to alias or back. Any page already mapped at
  * the target is dropped, which loses nothing on shared memory. 0 or a negative errno: a detach that

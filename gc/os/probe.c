@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gc/os/memfd.h"
 #include "gc/os/probe_parts.h"
 #include "gc/os/sys.h"
 
@@ -35,7 +36,7 @@ static int probe_memfd_make(struct gc_probe_scratch *scratch, struct gc_capabili
 	int result;
 
 	gc_probe_step(capability, "memfd_create");
-	scratch->memfd = gc_sys->memfd_create("parallax-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	scratch->memfd = gc_memfd_create("parallax-probe");
 	if (scratch->memfd < 0)
 		return scratch->memfd;
 	gc_probe_step(capability, "sizing a memfd");
@@ -120,14 +121,27 @@ static void probe_memfd(struct gc_probe *probe)
 	probe->memfd.works = result == 0;
 }
 
-void gc_probe_run(struct gc_probe *probe)
+static void probe_plans_locked(struct gc_probe *probe)
 {
 	memset(probe, 0, sizeof(*probe));
 	probe->origin = GC_UFFD_ORIGIN_COUNT;
-	pthread_mutex_lock(&probe_lock);
 	probe_memfd(probe);
 	gc_probe_fault_parts(probe);
-	gc_probe_move_parts(probe);
+	gc_probe_remap_parts(probe);
+}
+
+void gc_probe_plans(struct gc_probe *probe)
+{
+	pthread_mutex_lock(&probe_lock);
+	probe_plans_locked(probe);
+	pthread_mutex_unlock(&probe_lock);
+}
+
+void gc_probe_run(struct gc_probe *probe)
+{
+	pthread_mutex_lock(&probe_lock);
+	probe_plans_locked(probe);
+	gc_probe_move_part(probe);
 	pthread_mutex_unlock(&probe_lock);
 }
 

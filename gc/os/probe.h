@@ -35,6 +35,9 @@ struct gc_probe {
 	enum gc_uffd_origin origin; /* how a userfaultfd was got, if at all */
 };
 
+/* What choosing a plan asks for: all but move_back and the figures. About a millisecond. */
+void gc_probe_plans(struct gc_probe *probe);
+
 /* Probe afresh. Tens of milliseconds at most. Never fails: what fails is recorded. */
 void gc_probe_run(struct gc_probe *probe);
 

@@ -274,14 +274,18 @@ static int probe_move_back(const struct probe_pair *pair, struct gc_capability *
 	return 0;
 }
 
-void gc_probe_move_parts(struct gc_probe *probe)
+void gc_probe_remap_parts(struct gc_probe *probe)
+{
+	probe_remap_part(&probe->remap_shared, true);
+	probe_remap_part(&probe->remap_private, false);
+}
+
+void gc_probe_move_part(struct gc_probe *probe)
 {
 	struct gc_capability *capability = &probe->move_back;
 	struct probe_pair pair;
 	int result;
 
-	probe_remap_part(&probe->remap_shared, true);
-	probe_remap_part(&probe->remap_private, false);
 	if (!probe->remap_shared.works) {
 		*capability = probe->remap_shared; /* for the same reason */
 		return;

@@ -34,6 +34,7 @@ uint64_t gc_probe_now_ns(void);
 
 /* Parts: each fills its own fields of `probe`. */
 void gc_probe_fault_parts(struct gc_probe *probe);
-void gc_probe_move_parts(struct gc_probe *probe);
+void gc_probe_remap_parts(struct gc_probe *probe);
+void gc_probe_move_part(struct gc_probe *probe); /* after the one above */
 
 #endif

@@ -78,7 +78,10 @@ static const char *probe_fault_advice(const struct gc_probe *probe,
 		return "Too many open files: raise RLIMIT_NOFILE (ulimit -n).";
 	case ENOMEM:
 	case ENOSPC:
-		return "Not enough memory: look at the cgroup's limit.";
+		return "Not enough memory: look at the cgroup's limit, RLIMIT_AS (ulimit -v) and "
+		       "vm.overcommit_memory.";
+	case EFBIG:
+		return "RLIMIT_FSIZE forbids files of that size: raise it (ulimit -f).";
 	default:
 		return "Userfaultfd is here but does not do what the collector needs.";
 	}
@@ -98,6 +101,8 @@ static const char *probe_memory_advice(const struct gc_probe *probe,
 	case EMFILE:
 	case ENFILE:
 		return "Too many open files: raise RLIMIT_NOFILE (ulimit -n).";
+	case EFBIG:
+		return "RLIMIT_FSIZE forbids files of that size: raise it (ulimit -f).";
 	case EINVAL:
 		if (remap)
 			return "MREMAP_DONTUNMAP needs Linux 5.7, on shared mappings 5.13.";

@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,8 +38,24 @@ static int sys_add_seals(int fd, int seals)
 	SYS_RESULT(int, fcntl(fd, F_ADD_SEALS, seals));
 }
 
+/* How large a file may become; UINT64_MAX: as large as it likes. */
+static int sys_file_limit(uint64_t *bytes)
+{
+	struct rlimit limit;
+	int saved = errno, result = getrlimit(RLIMIT_FSIZE, &limit) < 0 ? -errno : 0;
+
+	errno = saved;
+	*bytes = result < 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+	return result;
+}
+
+/* Beyond RLIMIT_FSIZE the kernel would send SIGXFSZ, which ends the program. */
 static int sys_ftruncate(int fd, off_t length)
 {
+	uint64_t most;
+
+	if (sys_file_limit(&most) == 0 && (uint64_t)length > most)
+		return -EFBIG;
 	SYS_RESULT(int, ftruncate(fd, length));
 }
 
@@ -105,6 +123,12 @@ static int sys_ioctl(int fd, unsigned long request, void *argument)
 static int sys_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	SYS_RESULT(int, poll(fds, count, timeout_ms));
+}
+
+/* Never waits: early in a boot there may be none yet. */
+static ssize_t sys_random(void *into, size_t count)
+{
+	SYS_RESULT(ssize_t, getrandom(into, count, GRND_NONBLOCK));
 }
 
 static int sys_userfaultfd(int flags)

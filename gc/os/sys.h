@@ -22,6 +22,7 @@
 	X(int, memfd_create, (const char *name, unsigned flags), (name, flags))                 \
 	X(int, add_seals, (int fd, int seals), (fd, seals))                                     \
 	X(int, ftruncate, (int fd, off_t length), (fd, length))                                 \
+	X(int, file_limit, (uint64_t * bytes), (bytes))                                         \
 	X(int, fallocate, (int fd, int mode, off_t offset, off_t length),                       \
 	  (fd, mode, offset, length))                                                           \
 	X(intptr_t, mmap,                                                                       \
@@ -43,6 +44,7 @@
 	X(int, ioctl, (int fd, unsigned long request, void *argument), (fd, request, argument)) \
 	X(int, poll, (struct pollfd * fds, nfds_t count, int timeout_ms),                       \
 	  (fds, count, timeout_ms))                                                             \
+	X(ssize_t, random, (void *into, size_t count), (into, count))                           \
 	X(int, userfaultfd, (int flags), (flags))                                               \
 	X(int, eventfd, (unsigned initial, int flags), (initial, flags))                        \
 	X(int, sigaction, (int number, const struct sigaction *action, struct sigaction *old),  \

@@ -60,6 +60,11 @@ PLX_EXPORT enum plx_delivery plx_heap_delivery(const struct plx_heap *heap);
 PLX_EXPORT const char *plx_plan_name(enum plx_plan plan);
 PLX_EXPORT const char *plx_delivery_name(enum plx_delivery delivery);
 
+/* Why the plan is not a better one, where that was left to the library: a sentence that names what is missing
+ * and how to get it; "" if there is nothing better, or the plan was demanded. As long as the heap lives; with
+ * GC_LOG=1 it is printed, too. Any thread; never blocks. */
+PLX_EXPORT const char *plx_heap_plan_reason(const struct plx_heap *heap);
+
 /* Collect: returns when a cycle that started after this call has ended. `thread` is the caller's
  * own; the call is a safepoint, so references not held in handles or roots are stale after it. */
 PLX_EXPORT void plx_collect(struct plx_thread *thread);

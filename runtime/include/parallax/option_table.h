@@ -64,6 +64,8 @@
 	  "Stop the world and check the whole heap (slow) before marking, after it, in the flip's pause, and when all pages are back; a number N: at every Nth cycle, at all these places if none is named.") \
 	X(verify_dump, GC_VERIFY_DUMP, STRING, 0, 1, PLX_STRING_BYTES - 1, "file", \
 	  "Where GC_VERIFY leaves the heap when it has found something, for plx_info --dump.") \
+	X(core, GC_CORE, ENUM, 0, 0, 1, "tables|heap", \
+	  "What a core dump holds under the minor plan: tables: the collector's tables, but no heap pages; heap: them too, for which the kernel makes and writes all of the heap's address range, several times GC_HEAP_MAX.") \
 	X(log, GC_LOG, COUNT, 0, 0, 2, "level", \
 	  "1: a line per cycle on standard error; 2: decisions too.") \
 	X(trace, GC_TRACE, STRING, 0, 1, PLX_STRING_BYTES - 1, "file", \
