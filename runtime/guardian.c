@@ -33,12 +33,13 @@ void plx_guardian_destroy(struct plx_guardian *guardian)
 enum plx_status plx_guardian_register(struct plx_thread *thread, struct plx_guardian *guardian,
 				      void *object, struct plx_error *error)
 {
-	if (guardian->gc.heap != &thread->heap->gc ||
-	    !gc_heap_contains(guardian->gc.heap, (uintptr_t)object))
+	uintptr_t address = (uintptr_t)rt_object_of(thread->heap, object);
+
+	if (guardian->gc.heap != &thread->heap->gc || !address)
 		return rt_error(error, PLX_ERROR_MISUSE,
-				"a guardian watches objects of its own heap, and %p is none",
+				"a guardian watches objects of its own heap, and %p refers to none",
 				object);
-	if (!gc_guardian_register(&guardian->gc, (uintptr_t)object))
+	if (!gc_guardian_register(&guardian->gc, address, (uintptr_t)object - address))
 		return rt_error(error, PLX_ERROR_MEMORY, "no memory to guard another object");
 	return PLX_OK;
 }

@@ -1,9 +1,9 @@
 /* runtime/handle.c: handles: root slots in root pages (gc/collect/rootpage.c).
  *
  * Scoped handles are a stack of whole pages per thread; the inline push bumps through the top page.
- * Free handles come from a list. A slot that is given up is cleared, or linked by the complement of
- * the next one's address, which is no heap address: so every word of a root page is always NULL, a
- * live reference, or outside of the heap [RP-1]. While marking, what a slot held is logged first.
+ * Free handles come from an array of those that were released. A slot that is given up is cleared: so every
+ * word of a root page is always NULL or one that the embedder put there, whatever its tags are [RP-1]. While
+ * marking, what a slot held is logged first.
  *
  * Who runs here: attached threads, running. */
 #include "gc/base/meta.h"
@@ -24,6 +24,7 @@ void rt_handles_init(struct plx_heap *heap)
 
 void rt_handles_destroy(struct plx_heap *heap)
 {
+	gc_meta_free(heap->handles.free, heap->handles.free_capacity * sizeof(struct plx_handle *));
 	gc_meta_free(heap->handles.pages,
 		     heap->handles.page_capacity * sizeof(struct plx_handle *));
 	pthread_mutex_destroy(&heap->handles.lock);
@@ -127,14 +128,49 @@ static struct plx_handle *handle_take(struct plx_heap *heap)
 	struct plx_handle *handle = NULL;
 
 	pthread_mutex_lock(&handles->lock);
-	if (handles->free) {
-		handle = handles->free;
-		handles->free = (struct plx_handle *)~(uintptr_t)handle->ref;
-	} else if (handles->next != handles->limit) {
+	if (handles->free_count)
+		handle = handles->free[--handles->free_count];
+	else if (handles->next != handles->limit)
 		handle = handles->next++;
-	}
 	pthread_mutex_unlock(&handles->lock);
 	return handle;
+}
+
+/* Room to release all handles there are, so that releasing cannot fail. */
+static bool handle_reserve_locked(struct rt_handles *handles, uint32_t slots)
+{
+	uint32_t wanted = 2 * slots;
+	struct plx_handle **bigger;
+
+	if (slots <= handles->free_capacity)
+		return true;
+	bigger = gc_meta_resize(handles->free, handles->free_capacity * sizeof(*bigger),
+				wanted * sizeof(*bigger));
+	if (!bigger)
+		return false;
+	handles->free = bigger;
+	handles->free_capacity = wanted;
+	return true;
+}
+
+/* Hand out of this page from now on. What another thread left of its page meanwhile is free. */
+static bool handle_page_use(struct plx_heap *heap, struct plx_handle *page)
+{
+	struct rt_handles *handles = &heap->handles;
+	uint32_t count = (uint32_t)handles_per_page(heap);
+	bool room;
+
+	pthread_mutex_lock(&handles->lock);
+	room = handle_reserve_locked(handles, handles->slots + count);
+	if (room) {
+		for (struct plx_handle *h = handles->next; h != handles->limit; h++)
+			handles->free[handles->free_count++] = h;
+		handles->slots += count;
+		handles->next = page;
+		handles->limit = page + count;
+	}
+	pthread_mutex_unlock(&handles->lock);
+	return room;
 }
 
 struct plx_handle *plx_handle_create(struct plx_thread *thread, void *ref)
@@ -146,15 +182,10 @@ struct plx_handle *plx_handle_create(struct plx_thread *thread, void *ref)
 		page = handle_page_take(heap);
 		if (!page)
 			return NULL;
-		pthread_mutex_lock(&heap->handles.lock);
-		/* What another thread left of its page meanwhile goes onto the free list. */
-		for (struct plx_handle *h = heap->handles.next; h != heap->handles.limit; h++) {
-			h->ref = (void *)~(uintptr_t)heap->handles.free;
-			heap->handles.free = h;
+		if (!handle_page_use(heap, page)) {
+			handle_page_give_back(heap, page);
+			return NULL;
 		}
-		heap->handles.next = page;
-		heap->handles.limit = page + handles_per_page(heap);
-		pthread_mutex_unlock(&heap->handles.lock);
 		handle = handle_take(heap);
 	}
 	__atomic_store_n(&handle->ref, ref, __ATOMIC_RELEASE); /* [MO-PUBLISH] */
@@ -167,8 +198,6 @@ void plx_handle_release(struct plx_thread *thread, struct plx_handle *handle)
 
 	plx_handle_set(thread, handle, NULL);
 	pthread_mutex_lock(&handles->lock);
-	/* Relaxed: the marker may look; it is no reference. */
-	gc_store_relaxed(&handle->ref, (void *)~(uintptr_t)handles->free);
-	handles->free = handle;
+	handles->free[handles->free_count++] = handle;
 	pthread_mutex_unlock(&handles->lock);
 }

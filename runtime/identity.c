@@ -6,10 +6,11 @@
 
 uint32_t plx_identity_hash(struct plx_thread *thread, const void *object)
 {
+	uintptr_t address = (uintptr_t)rt_object_of(thread->heap, object);
 	uint64_t mixed;
 
-	if (gc_heap_contains(&thread->heap->gc, (uintptr_t)object))
-		return gc_identity_hash(&thread->heap->gc, (uintptr_t)object);
+	if (address)
+		return gc_identity_hash(&thread->heap->gc, address);
 	mixed = ((uint64_t)(uintptr_t)object + 1) * UINT64_C(0x9e3779b97f4a7c15);
 	mixed >>= 32;
 	return mixed ? (uint32_t)mixed : 1;

@@ -90,7 +90,7 @@ static struct rt_pin **pin_find_locked(const struct rt_pins *pins, const void *o
 	return link;
 }
 
-static bool pin_add_locked(struct plx_thread *thread, void *object, const char *who)
+static bool pin_add_locked(struct plx_thread *thread, void *word, void *object, const char *who)
 {
 	struct rt_pins *pins = &thread->heap->pins;
 	struct rt_pin *pin, **bucket;
@@ -107,7 +107,7 @@ static bool pin_add_locked(struct plx_thread *thread, void *object, const char *
 		return false;
 	*pin = (struct rt_pin){.object = object, .who = who, .count = 1};
 	gc_pin_region(&thread->heap->gc, gc_haddr(object)); /* [RN-1] */
-	pin->handle = plx_handle_create(thread, object);
+	pin->handle = plx_handle_create(thread, word);
 	if (!pin->handle) {
 		gc_unpin_region(&thread->heap->gc, gc_haddr(object));
 		gc_meta_free(pin, sizeof(*pin));
@@ -142,8 +142,7 @@ static bool pin_is_object(const struct plx_heap *heap, const void *object)
 	const struct gc_regions *regions = &heap->gc.regions;
 	uint32_t number;
 
-	if (!gc_heap_contains(&heap->gc, (uintptr_t)object) ||
-	    (uintptr_t)object % PLX_GRANULE_BYTES != 0)
+	if (!object || (uintptr_t)object % PLX_GRANULE_BYTES != 0)
 		return false;
 	/* The region of a reachable object does not change its kind. */
 	number = gc_region_of(regions, (struct gc_haddr){(uintptr_t)object});
@@ -154,9 +153,10 @@ static bool pin_is_object(const struct plx_heap *heap, const void *object)
 		gc_region_start(regions, number).at == (uintptr_t)object);
 }
 
-enum plx_status plx_pin(struct plx_thread *thread, void *object, const char *who)
+enum plx_status plx_pin(struct plx_thread *thread, void *word, const char *who)
 {
 	struct plx_heap *heap = thread->heap;
+	void *object = rt_object_of(heap, word);
 	bool done;
 
 	/* Relaxed: its own state. */
@@ -164,7 +164,7 @@ enum plx_status plx_pin(struct plx_thread *thread, void *object, const char *who
 	if (!who || !pin_is_object(heap, object))
 		return PLX_ERROR_MISUSE;
 	pthread_mutex_lock(&heap->pins.lock);
-	done = pin_add_locked(thread, object, who);
+	done = pin_add_locked(thread, word, object, who);
 	pthread_mutex_unlock(&heap->pins.lock);
 	if (!done)
 		return PLX_ERROR_MEMORY;
@@ -172,9 +172,10 @@ enum plx_status plx_pin(struct plx_thread *thread, void *object, const char *who
 	return PLX_OK;
 }
 
-enum plx_status plx_unpin(struct plx_thread *thread, void *object, const char *who)
+enum plx_status plx_unpin(struct plx_thread *thread, void *word, const char *who)
 {
 	struct rt_pins *pins = &thread->heap->pins;
+	const void *object = rt_object_of(thread->heap, word);
 	struct rt_pin *pin = NULL, **link;
 
 	GC_CHECK(TH_1, gc_load_relaxed(&rt_thread_of(thread)->state) == RT_RUNNING); /* as above */

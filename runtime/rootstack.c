@@ -63,7 +63,7 @@ void plx_root_stack_log(struct plx_thread *thread, void **from, size_t count)
 	if (!(thread->barrier & GC_BARRIER_LOG))
 		return;
 	for (size_t i = 0; i < count; i++)
-		gc_satb_log(heap, &rt_thread_of(thread)->gc, (uintptr_t)from[i]);
+		gc_satb_log(heap, &rt_thread_of(thread)->gc, (struct gc_value){(uintptr_t)from[i]});
 	gc_yield_point();
 }
 

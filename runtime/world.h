@@ -27,6 +27,7 @@
 #include <pthread.h>
 
 #include "gc/heap/heap.h"
+#include "gc/heap/slot.h"
 #include "runtime/listener.h"
 
 enum rt_state { RT_RUNNING, RT_BLOCKED, RT_STOPPED, RT_HELD = 4 };
@@ -89,7 +90,9 @@ struct rt_roots {
 
 struct rt_handles {
 	pthread_mutex_t lock;
-	struct plx_handle *free;	 /* released handles, linked through their words [RP-1] */
+	struct plx_handle **free; /* released handles, which are clear [RP-1] */
+	uint32_t free_count, free_capacity;
+	uint32_t slots;			 /* in all pages for free handles */
 	struct plx_handle *next, *limit; /* never used yet */
 	struct plx_handle **pages;	 /* whole pages given back by threads */
 	uint32_t page_count, page_capacity;
@@ -175,6 +178,12 @@ struct plx_heap {
 static inline struct rt_thread *rt_thread_of(struct plx_thread *thread)
 {
 	return (struct rt_thread *)thread;
+}
+
+/* The object that a word given by the embedder refers to, or NULL. */
+static inline void *rt_object_of(const struct plx_heap *heap, const void *word)
+{
+	return (void *)gc_value_object(&heap->gc, (struct gc_value){(uintptr_t)word});
 }
 
 static inline struct plx_heap *rt_heap_of(struct gc_heap *heap)

@@ -26,9 +26,9 @@ struct gc_page {
 	uint32_t n;
 };
 
-/* A reference slot, wherever it is readable now. */
-struct gc_slot {
-	uintptr_t *at;
+/* What a slot holds: a reference, perhaps tagged, or anything else. See gc/heap/slot.h. */
+struct gc_value {
+	uintptr_t bits;
 };
 
 /* A plain word that may alias the embedder's pointer types. */

@@ -32,12 +32,12 @@ static void retire_slot(void *context, uint64_t offset)
 	const struct retire *retire = context;
 	struct gc_heap *heap = retire->heap;
 	/* Relaxed: another mutator's store to it goes through the barrier and flags by itself. */
-	uintptr_t value = gc_load_relaxed((gc_word *)(void *)(retire->object + offset));
+	uintptr_t object = gc_value_object(heap, gc_slot_load(retire->object + offset));
 	uint8_t classes;
 
-	if (!gc_heap_contains(heap, value))
+	if (!object)
 		return;
-	classes = gc_heap_region_bits(heap, value) & GC_REGION_CLASS_MASK;
+	classes = gc_heap_region_bits(heap, object) & GC_REGION_CLASS_MASK;
 	if (classes)
 		gc_barrier_flag_page(heap, gc_heap_page(heap, gc_haddr(retire->object + offset)),
 				     classes);

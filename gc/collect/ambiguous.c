@@ -28,6 +28,7 @@
 #include "gc/collect/fixed.h"
 
 #define AMBIGUOUS_BATCH 128
+#define AMBIGUOUS_MEANINGS 4 /* of one word, at the most */
 
 bool gc_ambiguous_create(struct gc_heap *heap)
 {
@@ -104,16 +105,30 @@ static bool ambiguous_add(struct gc_ambiguous *ambiguous, const uintptr_t *words
 	return room;
 }
 
-/* A word, and what may end just before it. */
-static inline uint32_t ambiguous_expand(const struct gc_heap *heap, uintptr_t word,
-					uintptr_t into[2])
+/* An address, and what may end just before it. */
+static inline uint32_t ambiguous_expand_address(const struct gc_heap *heap, uintptr_t word,
+						uintptr_t into[2])
 {
 	uint32_t count = 0;
 
+	if (word - (uintptr_t)heap->view.heap > heap->view.total_bytes)
+		return 0;
 	if (gc_heap_contains(heap, word))
 		into[count++] = word;
 	if (word % heap->regions.region_bytes == 0 && gc_heap_contains(heap, word - 1))
 		into[count++] = word - 1;
+	return count;
+}
+
+/* What a word may mean as an address, and by its tag. */
+static inline uint32_t ambiguous_expand(const struct gc_heap *heap, uintptr_t word,
+					uintptr_t into[AMBIGUOUS_MEANINGS])
+{
+	uint32_t count = ambiguous_expand_address(heap, word, into);
+	uintptr_t address = gc_value_address(&heap->tags, (struct gc_value){word});
+
+	if (address != word)
+		count += ambiguous_expand_address(heap, address, into + count);
 	return count;
 }
 
@@ -127,12 +142,8 @@ AMBIGUOUS_READS void gc_ambiguous_note(struct gc_heap *heap, const uintptr_t *lo
 	uint32_t count = 0;
 
 	for (const uintptr_t *at = low; at < high; at++) {
-		uintptr_t word = *(const volatile uintptr_t *)at;
-
-		if (word - (uintptr_t)heap->view.heap > heap->view.total_bytes)
-			continue;
-		count += ambiguous_expand(heap, word, &found[count]);
-		if (count >= AMBIGUOUS_BATCH - 1) {
+		count += ambiguous_expand(heap, *(const volatile uintptr_t *)at, &found[count]);
+		if (count > AMBIGUOUS_BATCH - AMBIGUOUS_MEANINGS) {
 			ambiguous_add(heap->ambiguous, found, count);
 			count = 0;
 		}
@@ -156,10 +167,8 @@ static bool ambiguous_may_live(const struct gc_heap *heap, uint32_t number, stru
 
 static void ambiguous_mark(struct gc_heap *heap, uint32_t number, struct gc_haddr object)
 {
-	uintptr_t word = object.at;
-
 	if (ambiguous_may_live(heap, number, object))
-		gc_mark_root(heap, &word, NULL);
+		gc_mark_root_object(heap, object.at);
 }
 
 /* Does one of the sorted words mean the object [at, at + bytes)? Drops those before its end. */
@@ -239,9 +248,9 @@ static void ambiguous_resolve_fixed(struct gc_heap *heap, uint32_t number, const
 		uintptr_t before = word > start ? gc_fixed_object_at(heap, word - 1) : 0;
 
 		if (at)
-			gc_mark_root(heap, &at, NULL);
+			gc_mark_root_object(heap, at);
 		if (before && before != at)
-			gc_mark_root(heap, &before, NULL);
+			gc_mark_root_object(heap, before);
 	}
 }
 
@@ -254,7 +263,7 @@ static void ambiguous_resolve_region(struct gc_heap *heap, uint32_t number, cons
 	if (!look.white)
 		return;
 	if (look.kind == GC_REGION_LARGE)
-		gc_mark_root(heap, &head, NULL);
+		gc_mark_root_object(heap, head);
 	else if (look.kind == GC_REGION_SMALL)
 		ambiguous_walk(heap, number, look.end, words, count);
 	else if (look.kind == GC_REGION_FIXED)
@@ -313,13 +322,11 @@ static void ambiguous_unchoose(struct gc_heap *heap, uintptr_t word)
 static AMBIGUOUS_READS void ambiguous_keep_stw(struct gc_heap *heap, const uintptr_t *low,
 					       const uintptr_t *high)
 {
-	uintptr_t found[2];
+	uintptr_t found[AMBIGUOUS_MEANINGS];
 
 	for (const uintptr_t *at = low; at < high; at++) {
 		uintptr_t word = *(const volatile uintptr_t *)at;
 
-		if (word - (uintptr_t)heap->view.heap > heap->view.total_bytes)
-			continue;
 		for (uint32_t count = ambiguous_expand(heap, word, found); count > 0; count--)
 			ambiguous_unchoose(heap, found[count - 1]);
 	}

@@ -48,14 +48,28 @@ void gc_satb_flush(struct gc_heap *heap, struct gc_mutator *mutator)
 	mutator->satb_count = 0;
 }
 
-void gc_satb_log(struct gc_heap *heap, struct gc_mutator *mutator, uintptr_t old)
+void gc_satb_log_object(struct gc_heap *heap, struct gc_mutator *mutator, uintptr_t object)
 {
-	if (!gc_heap_contains(heap, old) || gc_heap_region_bits(heap, old) & GC_REGION_BLACK ||
-	    gc_markbits_test(&heap->markbits, (struct gc_haddr){old}))
+	if (gc_heap_region_bits(heap, object) & GC_REGION_BLACK ||
+	    gc_markbits_test(&heap->markbits, (struct gc_haddr){object}))
 		return;
-	mutator->satb[mutator->satb_count++] = old;
+	mutator->satb[mutator->satb_count++] = object;
 	if (mutator->satb_count == GC_SATB_COUNT)
 		gc_satb_flush(heap, mutator);
+}
+
+static inline __attribute__((always_inline)) void
+satb_log_as(struct gc_heap *heap, struct gc_mutator *mutator, struct gc_value value, bool tagged)
+{
+	uintptr_t object = gc_value_object_as(heap, value, tagged);
+
+	if (object)
+		gc_satb_log_object(heap, mutator, object);
+}
+
+void gc_satb_log(struct gc_heap *heap, struct gc_mutator *mutator, struct gc_value value)
+{
+	satb_log_as(heap, mutator, value, heap->tags.any);
 }
 
 static void barrier_list_late(struct gc_heap *heap, struct gc_page page)
@@ -79,33 +93,53 @@ void gc_barrier_flag_page(struct gc_heap *heap, struct gc_page page, uint8_t fla
 }
 
 /* [B-2] */
-static void barrier_flag(struct gc_heap *heap, const void *slot, uintptr_t value)
+static inline __attribute__((always_inline)) void
+barrier_flag(struct gc_heap *heap, const void *slot, struct gc_value value, bool tagged)
 {
+	uintptr_t object = gc_value_object_as(heap, value, tagged);
 	uint8_t classes;
 
-	if (!gc_heap_contains(heap, value) || !gc_heap_contains(heap, (uintptr_t)slot))
+	if (!object || !gc_heap_contains(heap, (uintptr_t)slot))
 		return;
-	classes = gc_heap_region_bits(heap, value) & GC_REGION_CLASS_MASK;
+	classes = gc_heap_region_bits(heap, object) & GC_REGION_CLASS_MASK;
 	if (classes)
 		gc_barrier_flag_page(heap, gc_heap_page(heap, gc_haddr(slot)), classes);
 }
 
-static void barrier_one(struct gc_heap *heap, struct gc_mutator *mutator, void *slot,
-			uintptr_t value)
+static inline __attribute__((always_inline)) void barrier_one_as(struct gc_heap *heap,
+								 struct gc_mutator *mutator,
+								 void *slot, struct gc_value value,
+								 bool tagged)
 {
 	/* Relaxed: the value is only logged; whoever marks it reaches it as of the snapshot. */
 	if (mutator->pub.barrier & GC_BARRIER_LOG)
-		gc_satb_log(heap, mutator, gc_load_relaxed((gc_word *)slot));
+		satb_log_as(heap, mutator, gc_slot_load(slot), tagged);
 	if (mutator->pub.barrier & GC_BARRIER_INSERT)
-		gc_satb_log(heap, mutator, value);
-	barrier_flag(heap, slot, value);
+		satb_log_as(heap, mutator, value, tagged);
+	barrier_flag(heap, slot, value, tagged);
 	gc_yield_point();
+}
+
+static __attribute__((noinline)) void barrier_one_tagged(struct gc_heap *heap,
+							 struct gc_mutator *mutator, void *slot,
+							 struct gc_value value)
+{
+	barrier_one_as(heap, mutator, slot, value, true);
+}
+
+static void barrier_one(struct gc_heap *heap, struct gc_mutator *mutator, void *slot,
+			struct gc_value value)
+{
+	if (heap->tags.any)
+		barrier_one_tagged(heap, mutator, slot, value);
+	else
+		barrier_one_as(heap, mutator, slot, value, false);
 }
 
 void plx_barrier_slow(struct plx_thread *thread, void *slot, const void *value)
 {
 	barrier_one((struct gc_heap *)thread->heap, (struct gc_mutator *)thread, slot,
-		    (uintptr_t)value);
+		    (struct gc_value){(uintptr_t)value});
 }
 
 /* Root pages count as dirty anyway: nothing to flag [RP-2]. */
@@ -115,9 +149,9 @@ void plx_handle_set_slow(struct plx_thread *thread, struct plx_handle *handle, c
 
 	if (thread->barrier & GC_BARRIER_LOG)
 		gc_satb_log(heap, (struct gc_mutator *)thread,
-			    gc_load_relaxed((gc_word *)(void *)handle)); /* relaxed: as above */
+			    gc_slot_load(handle)); /* relaxed: as above */
 	if (thread->barrier & GC_BARRIER_INSERT)
-		gc_satb_log(heap, (struct gc_mutator *)thread, (uintptr_t)ref);
+		gc_satb_log(heap, (struct gc_mutator *)thread, (struct gc_value){(uintptr_t)ref});
 }
 
 void plx_store_array(struct plx_thread *thread, void *slots, const void *values, size_t count)
@@ -136,7 +170,7 @@ void plx_store_array(struct plx_thread *thread, void *slots, const void *values,
 		/* Relaxed: `barrier` changes only while this thread stands at a safepoint. */
 		if (gc_load_relaxed(&thread->barrier))
 			barrier_one((struct gc_heap *)thread->heap, (struct gc_mutator *)thread,
-				    &to[k], value);
+				    &to[k], (struct gc_value){value});
 		gc_store_release(&to[k], value); /* [MO-PUBLISH] */
 	}
 }
@@ -148,7 +182,7 @@ void plx_fill_array(struct plx_thread *thread, void *slots, const void *value, s
 	if (gc_load_relaxed(&thread->barrier)) /* relaxed: as above */
 		for (size_t i = 0; i < count; i++)
 			barrier_one((struct gc_heap *)thread->heap, (struct gc_mutator *)thread,
-				    &to[i], (uintptr_t)value);
+				    &to[i], (struct gc_value){(uintptr_t)value});
 	for (size_t i = 0; i < count; i++)
 		gc_store_release(&to[i], (uintptr_t)value); /* [MO-PUBLISH] */
 }

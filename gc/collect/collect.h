@@ -4,6 +4,7 @@
 #define GC_COLLECT_COLLECT_H
 
 #include "gc/heap/heap.h"
+#include "gc/heap/slot.h"
 
 /* allocate.c: mutators, at safepoints. */
 bool gc_tlab_refill(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_space space,
@@ -24,7 +25,8 @@ void gc_current_close(struct gc_heap *heap, enum gc_colour colour);
 char *gc_rootpage_alloc(struct gc_heap *heap);
 
 /* barrier.c: mutators. */
-void gc_satb_log(struct gc_heap *heap, struct gc_mutator *mutator, uintptr_t old);
+void gc_satb_log(struct gc_heap *heap, struct gc_mutator *mutator, struct gc_value value);
+void gc_satb_log_object(struct gc_heap *heap, struct gc_mutator *mutator, uintptr_t object);
 void gc_satb_flush(struct gc_heap *heap, struct gc_mutator *mutator);
 void gc_barrier_flag_page(struct gc_heap *heap, struct gc_page page, uint8_t flags);
 
@@ -35,10 +37,13 @@ struct gc_mark *gc_mark_create(struct gc_heap *heap);
 void gc_mark_destroy(struct gc_mark *mark);
 void gc_mark_prepare(struct gc_heap *heap);
 void gc_mark_root(struct gc_heap *heap, uintptr_t *slot, void *context);
+void gc_mark_root_object(struct gc_heap *heap, uintptr_t object);
 void gc_mark_root_pages(struct gc_heap *heap);
 void gc_mark_root_stacks(struct gc_heap *heap);
-struct gc_found *gc_mark_found(struct gc_mark *mark);	 /* weak objects it met */
-void gc_mark_word(struct gc_mark *mark, uintptr_t word); /* a marker: queue it */
+struct gc_found *gc_mark_found(struct gc_mark *mark); /* weak objects it met */
+/* A marker: queue what a slot refers to, if anything; an object. */
+void gc_mark_value(struct gc_mark *mark, struct gc_value value);
+void gc_mark_object(struct gc_mark *mark, uintptr_t object);
 void gc_mark_drain(struct gc_heap *heap);
 bool gc_mark_done(struct gc_heap *heap);
 void gc_mark_discard_logged(struct gc_heap *heap);

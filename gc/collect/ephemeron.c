@@ -199,7 +199,7 @@ static gc_word *ephemeron_value(uintptr_t ephemeron)
 
 static void ephemeron_follow(struct gc_mark *mark, uintptr_t ephemeron)
 {
-	gc_mark_word(mark, gc_load_relaxed(ephemeron_value(ephemeron))); /* [EP-2] */
+	gc_mark_value(mark, gc_slot_load(ephemeron_value(ephemeron))); /* [EP-2] */
 }
 
 void gc_ephemeron_key_marked(struct gc_heap *heap, struct gc_mark *mark, uintptr_t key)
@@ -226,11 +226,12 @@ static bool ephemeron_wait(struct gc_heap *heap, uintptr_t ephemeron, uintptr_t 
 
 void gc_ephemeron_found(struct gc_heap *heap, struct gc_mark *mark, uintptr_t ephemeron)
 {
-	uintptr_t key = gc_load_relaxed(ephemeron_key(ephemeron)); /* it may only become NULL */
+	/* Relaxed: it may only become NULL. */
+	uintptr_t key = gc_value_object(heap, gc_slot_load(ephemeron_key(ephemeron)));
 
 	gc_reference_flag(heap, ephemeron_key(ephemeron));
 	gc_reference_flag(heap, ephemeron_value(ephemeron));
-	if (!gc_heap_contains(heap, key) || gc_reference_is_live(heap, key)) {
+	if (!key || gc_reference_is_live(heap, key)) {
 		ephemeron_follow(mark, ephemeron);
 		return;
 	}
@@ -262,12 +263,12 @@ static void ephemeron_look(struct gc_heap *heap, uintptr_t object, const struct 
 
 	if (type->kind != GC_TYPE_EPHEMERON)
 		return;
-	key = gc_load_relaxed(ephemeron_key(object)); /* as above */
-	value = gc_load_relaxed(ephemeron_value(object));
-	if ((gc_heap_contains(heap, key) && !gc_reference_is_live(heap, key)) ||
-	    !gc_heap_contains(heap, value) || gc_reference_is_live(heap, value))
+	key = gc_value_object(heap, gc_slot_load(ephemeron_key(object))); /* as above */
+	value = gc_value_object(heap, gc_slot_load(ephemeron_value(object)));
+	if ((key && !gc_reference_is_live(heap, key)) || !value ||
+	    gc_reference_is_live(heap, value))
 		return;
-	gc_mark_word(rescan->mark, value);
+	gc_mark_object(rescan->mark, value);
 	rescan->any = true;
 }
 
@@ -298,9 +299,10 @@ uint64_t gc_ephemerons_waiting(struct gc_heap *heap)
 /* True if it was broken by this call. The value first: who reads NULL as key finds no value. */
 bool gc_ephemeron_break(const struct gc_heap *heap, uintptr_t ephemeron)
 {
-	uintptr_t key = gc_load_relaxed(ephemeron_key(ephemeron)); /* it may only become NULL */
+	/* Relaxed: it may only become NULL. */
+	uintptr_t key = gc_value_object(heap, gc_slot_load(ephemeron_key(ephemeron)));
 
-	if (!gc_heap_contains(heap, key) || gc_reference_is_live(heap, key))
+	if (!key || gc_reference_is_live(heap, key))
 		return false;
 	gc_store_relaxed(ephemeron_value(ephemeron), 0); /* the next store releases it */
 	gc_store_release(ephemeron_key(ephemeron), 0);	 /* [MO-WEAK] */

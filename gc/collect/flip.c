@@ -390,11 +390,12 @@ static void flip_take_pages_stw(struct gc_heap *heap)
 
 static void flip_root(struct gc_heap *heap, uintptr_t *slot, void *context)
 {
-	uintptr_t word = *(gc_word *)slot;
+	struct gc_value value = {*(gc_word *)slot};
+	uintptr_t object = gc_value_object(heap, value);
 
 	(void)context;
-	if (gc_heap_contains(heap, word) && gc_heap_region_bits(heap, word) & GC_REGION_EVACUATED)
-		*(gc_word *)slot = gc_forward_address(&heap->forward, (struct gc_haddr){word}).at;
+	if (object)
+		*(gc_word *)slot = gc_value_moved(value, object, gc_heap_moved(heap, object)).bits;
 }
 
 static void flip_barrier_off(struct gc_heap *heap, struct gc_mutator *mutator)

@@ -45,6 +45,7 @@ enum entry_state { ENTRY_FREE, ENTRY_WATCHED, ENTRY_DEAD, ENTRY_READY };
 
 struct guardian_entry {
 	uintptr_t address[2];	      /* by generation [GU-5] */
+	uintptr_t tag;		      /* the word that was registered, less the address */
 	struct gc_guardian *guardian; /* NULL: destroyed while the entry was DEAD */
 	uint32_t next; /* in a guardian's queue, in the list of the dead, or in the spare list */
 	uint8_t state;
@@ -210,7 +211,7 @@ void gc_guardian_destroy(struct gc_guardian *guardian)
 	gc_meta_free(guardian, sizeof(*guardian));
 }
 
-bool gc_guardian_register(struct gc_guardian *guardian, uintptr_t object)
+bool gc_guardian_register(struct gc_guardian *guardian, uintptr_t object, uintptr_t tag)
 {
 	struct gc_heap *heap = guardian->heap;
 	struct gc_guardians *guardians = heap->guardians;
@@ -221,7 +222,8 @@ bool gc_guardian_register(struct gc_guardian *guardian, uintptr_t object)
 	index = entry_take_locked(guardians);
 	if (index != NONE) {
 		entry = &guardians->entries[index];
-		*entry = (struct guardian_entry){.guardian = guardian, .state = ENTRY_WATCHED};
+		*entry = (struct guardian_entry){
+			.guardian = guardian, .state = ENTRY_WATCHED, .tag = tag};
 		entry->address[0] = entry->address[1] = object;
 		if (index < guardians->carried) /* [GU-5] */
 			entry->address[!guardians->generation] = gc_heap_moved(heap, object);
@@ -235,7 +237,7 @@ uintptr_t gc_guardian_poll(struct gc_guardian *guardian, struct gc_mutator *muta
 {
 	struct gc_heap *heap = guardian->heap;
 	struct gc_guardians *guardians = heap->guardians;
-	uintptr_t object = 0;
+	uintptr_t object = 0, tag = 0;
 	uint32_t index;
 
 	pthread_mutex_lock(&guardians->lock);
@@ -243,12 +245,13 @@ uintptr_t gc_guardian_poll(struct gc_guardian *guardian, struct gc_mutator *muta
 	if (index != NONE) {
 		guardian->first = guardians->entries[index].next;
 		object = entry_object_locked(heap, &guardians->entries[index]);
+		tag = guardians->entries[index].tag;
 		entry_free_locked(guardians, index);
 	}
 	pthread_mutex_unlock(&guardians->lock);
 	if (object && mutator->pub.barrier & GC_BARRIER_LOG) /* a root was dropped [B-1] */
-		gc_satb_log(heap, mutator, object);
-	return object;
+		gc_satb_log_object(heap, mutator, object);
+	return object ? object + tag : 0;
 }
 
 bool gc_guardian_wait(struct gc_guardian *guardian, uint64_t timeout_ns)
@@ -285,7 +288,7 @@ static void guardian_mark_ready(struct gc_heap *heap, uint32_t index, uint32_t a
 
 	(void)argument;
 	if (entry->state == ENTRY_READY)
-		gc_mark_word(gc_workers_first(heap)->mark, entry->address[guardians->generation]);
+		gc_mark_object(gc_workers_first(heap)->mark, entry->address[guardians->generation]);
 }
 
 /* As root pages are: what is taken out meanwhile is logged. */
@@ -348,7 +351,7 @@ static bool guardians_mark_dead(struct gc_heap *heap, uint32_t after)
 		object = guardians->entries[index].address[guardians->generation];
 		index = guardians->entries[index].next;
 		pthread_mutex_unlock(&guardians->lock);
-		gc_mark_word(gc_workers_first(heap)->mark, object);
+		gc_mark_object(gc_workers_first(heap)->mark, object);
 		gc_add_relaxed(&heap->stats.guarded_found, 1); /* a statistic */
 		any = true;
 	}

@@ -23,7 +23,7 @@ struct gc_guardian *gc_guardian_create(struct gc_heap *heap, uint32_t priority);
 void gc_guardian_destroy(struct gc_guardian *guardian);
 
 /* Mutators, running. False if there is no memory; 0 if nothing is ready. */
-bool gc_guardian_register(struct gc_guardian *guardian, uintptr_t object);
+bool gc_guardian_register(struct gc_guardian *guardian, uintptr_t object, uintptr_t tag);
 uintptr_t gc_guardian_poll(struct gc_guardian *guardian, struct gc_mutator *mutator);
 
 /* A blocked thread: until something is ready, at most so long. True if it is. */

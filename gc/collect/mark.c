@@ -130,23 +130,33 @@ static void mark_push(struct gc_mark *mark, uintptr_t object)
 	mark->stack[mark->count++] = object;
 }
 
-/* Queue what a word refers to, if anything; returns the candidate classes it refers into. Whether it
- * is marked already is looked up when it leaves the queue, when its mark word has arrived. */
-static inline uint8_t mark_word(struct gc_mark *mark, uintptr_t word)
+/* Queue an object; returns the candidate class it lies in. Whether it is marked already is looked up
+ * when it leaves the queue, when its mark word has arrived. */
+static inline uint8_t mark_object(struct gc_mark *mark, uintptr_t object)
 {
-	uint8_t bits;
+	uint8_t bits = gc_heap_region_bits(mark->heap, object);
 
-	if (!gc_heap_contains(mark->heap, word))
-		return 0;
-	bits = gc_heap_region_bits(mark->heap, word);
 	if (!(bits & GC_REGION_BLACK))
-		mark_push(mark, word);
+		mark_push(mark, object);
 	return bits & GC_REGION_CLASS_MASK;
 }
 
-void gc_mark_word(struct gc_mark *mark, uintptr_t word)
+/* The same for what a value refers to, if anything. */
+static inline uint8_t mark_value(struct gc_mark *mark, struct gc_value value)
 {
-	mark_word(mark, word);
+	uintptr_t object = gc_value_object(mark->heap, value);
+
+	return object ? mark_object(mark, object) : 0;
+}
+
+void gc_mark_value(struct gc_mark *mark, struct gc_value value)
+{
+	mark_value(mark, value);
+}
+
+void gc_mark_object(struct gc_mark *mark, uintptr_t object)
+{
+	mark_object(mark, object);
 }
 
 struct mark_scan {
@@ -154,17 +164,28 @@ struct mark_scan {
 	uintptr_t object;
 };
 
-static inline void mark_slot(void *context, uint64_t offset)
+static inline __attribute__((always_inline)) void mark_slot_as(const struct mark_scan *scan,
+							       uint64_t offset, bool tagged)
 {
-	const struct mark_scan *scan = context;
 	struct gc_heap *heap = scan->mark->heap;
 	uintptr_t slot = scan->object + offset;
 	/* Relaxed: an old value is part of the snapshot; a new one is logged or black. */
-	uint8_t classes = mark_word(scan->mark, gc_load_relaxed((gc_word *)slot));
+	uintptr_t object = gc_value_object_as(heap, gc_slot_load((void *)slot), tagged);
+	uint8_t classes = object ? mark_object(scan->mark, object) : 0;
 
 	if (classes)
 		gc_page_add_flags(&heap->pages, gc_heap_page(heap, (struct gc_haddr){slot}),
 				  classes);
+}
+
+static inline void mark_slot(void *context, uint64_t offset)
+{
+	mark_slot_as(context, offset, false);
+}
+
+static inline void mark_slot_tagged(void *context, uint64_t offset)
+{
+	mark_slot_as(context, offset, true);
 }
 
 static void mark_count_live(struct gc_heap *heap, uintptr_t object, uint64_t bytes)
@@ -201,7 +222,11 @@ static void mark_scan_from(struct gc_mark *mark, const struct gc_type *type, uin
 		to = from + MARK_PIECE_BYTES;
 		mark->pieces[mark->piece_count++] = (struct mark_piece){object, to};
 	}
-	gc_type_slots(type, (const char *)object, header, from, to, mark_slot, &scan);
+	if (mark->heap->tags.any)
+		gc_type_slots(type, (const char *)object, header, from, to, mark_slot_tagged,
+			      &scan);
+	else
+		gc_type_slots(type, (const char *)object, header, from, to, mark_slot, &scan);
 }
 
 /* Objects that ask for more, or less, than their slots being followed: true if that was all. */
@@ -327,7 +352,7 @@ static bool mark_take_logged(struct gc_mark *mark)
 	if (!chunk)
 		return false;
 	for (uint32_t i = 0; i < chunk->count; i++)
-		mark_word(mark, chunk->refs[i]);
+		mark_object(mark, chunk->refs[i]);
 	mark_return_satb(mark->heap, chunk);
 	return true;
 }
@@ -433,7 +458,7 @@ static bool mark_take_unmarked(struct gc_mark *mark)
 		return false;
 	for (uint32_t i = 0; i < chunk->count; i++)
 		if (!gc_markbits_test(&heap->markbits, (struct gc_haddr){chunk->refs[i]}))
-			mark_word(mark, chunk->refs[i]);
+			mark_object(mark, chunk->refs[i]);
 	mark_return_satb(heap, chunk);
 	return true;
 }
@@ -469,7 +494,12 @@ void gc_mark_discard_logged(struct gc_heap *heap)
 void gc_mark_root(struct gc_heap *heap, uintptr_t *slot, void *context)
 {
 	(void)context;
-	mark_word(mark_own(heap), *(gc_word *)slot);
+	mark_value(mark_own(heap), gc_slot_load(slot)); /* relaxed: in a pause */
+}
+
+void gc_mark_root_object(struct gc_heap *heap, uintptr_t object)
+{
+	mark_object(mark_own(heap), object);
 }
 
 /* Concurrently, when all mutators have given their snapshots: a root dropped meanwhile was logged, a root
@@ -487,8 +517,8 @@ void gc_mark_root_pages(struct gc_heap *heap)
 		bytes = gc_load_acquire(
 			&heap->regions.table[r].allocated_bytes); /* [MO-ROOTPAGE] */
 		for (uint64_t at = 0; at < bytes; at += sizeof(uintptr_t)) {
-			mark_word(mark_own(heap),
-				  gc_load_relaxed((gc_word *)(start + at))); /* as in mark_slot */
+			mark_value(mark_own(heap),
+				   gc_slot_load((void *)(start + at))); /* as in mark_slot */
 			if (at % 4096 == 0)
 				mark_drain_stack(mark_own(heap));
 		}
@@ -503,7 +533,7 @@ void gc_mark_root_stacks(struct gc_heap *heap)
 
 		for (void *const *at = stack->pub.base; at < top; at++) {
 			/* Relaxed: as in mark_slot. */
-			mark_word(mark_own(heap), gc_load_relaxed((const gc_word *)at));
+			mark_value(mark_own(heap), gc_slot_load(at));
 			if ((uintptr_t)at % 4096 == 0)
 				mark_drain_stack(mark_own(heap));
 		}

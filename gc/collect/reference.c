@@ -113,15 +113,16 @@ static uintptr_t reference_read_locked(struct gc_heap *heap, const gc_word *slot
 {
 	struct gc_references *references = heap->references;
 	uintptr_t word = gc_load_relaxed(slot); /* the lock orders it [RF-3] */
+	uintptr_t object = gc_value_object(heap, (struct gc_value){word});
 
 	*value = reference_value(value_slot);
 	if (references->state == GC_REFERENCES_CLEARED || /* [RF-7] */
-	    !gc_heap_contains(heap, word) || gc_reference_is_live(heap, word))
+	    !object || gc_reference_is_live(heap, object))
 		return word;
 	if (references->state == GC_REFERENCES_DEAD)
 		return *value = 0;
-	gc_satb_log(heap, &references->kept, word);
-	gc_satb_log(heap, &references->kept, *value);
+	gc_satb_log_object(heap, &references->kept, object);
+	gc_satb_log(heap, &references->kept, (struct gc_value){*value});
 	return word;
 }
 
@@ -139,12 +140,13 @@ uintptr_t gc_reference_read(struct gc_heap *heap, const gc_word *slot, const gc_
 			    uintptr_t *value)
 {
 	uintptr_t word = gc_load_acquire(slot); /* [MO-WEAK] */
+	uintptr_t object = gc_value_object(heap, (struct gc_value){word});
 
 	*value = reference_value(value_slot);
-	if (!gc_heap_contains(heap, word))
+	if (!object)
 		return word;
 	gc_yield_point();
-	if (reference_is_live_acquire(heap, word)) {
+	if (reference_is_live_acquire(heap, object)) {
 		if (gc_load_relaxed(slot) == word) /* [RF-3] */
 			return word;
 		return *value = 0;
@@ -220,12 +222,13 @@ static gc_word *reference_slot(uintptr_t weak)
 
 void gc_reference_flag(struct gc_heap *heap, const gc_word *slot)
 {
-	uintptr_t word = gc_load_relaxed(slot); /* a later value is flagged by the barrier */
+	/* Relaxed: a later value is flagged by the barrier. */
+	uintptr_t object = gc_value_object(heap, gc_slot_load(slot));
 	uint8_t classes;
 
-	if (!gc_heap_contains(heap, word))
+	if (!object)
 		return;
-	classes = gc_heap_region_bits(heap, word) & GC_REGION_CLASS_MASK;
+	classes = gc_heap_region_bits(heap, object) & GC_REGION_CLASS_MASK;
 	if (classes)
 		gc_page_add_flags(&heap->pages, gc_heap_page(heap, gc_haddr((const void *)slot)),
 				  classes);
@@ -234,13 +237,14 @@ void gc_reference_flag(struct gc_heap *heap, const gc_word *slot)
 void gc_reference_found(struct gc_heap *heap, struct gc_found *found, uintptr_t object)
 {
 	gc_word *slot = reference_slot(object);
-	uintptr_t word = gc_load_relaxed(slot); /* it may only become NULL */
+	/* Relaxed: it may only become NULL. */
+	uintptr_t referent = gc_value_object(heap, gc_slot_load(slot));
 
-	if (!gc_heap_contains(heap, word))
+	if (!referent)
 		return;
 	gc_reference_flag(heap, slot);
 	/* Relaxed: read by the cycle's thread when the markers are done [WK-2]. */
-	if (!gc_reference_is_live(heap, word) &&
+	if (!gc_reference_is_live(heap, referent) &&
 	    !found_push(found, object, heap->references->list_limit))
 		gc_store_relaxed(&heap->references->incomplete, 1); /* [RF-4] */
 }
@@ -251,9 +255,10 @@ void gc_reference_found(struct gc_heap *heap, struct gc_found *found, uintptr_t 
 static bool reference_clear_one(const struct gc_heap *heap, uintptr_t weak)
 {
 	gc_word *slot = reference_slot(weak);
-	uintptr_t word = gc_load_relaxed(slot); /* it may only become NULL */
+	/* Relaxed: it may only become NULL. */
+	uintptr_t referent = gc_value_object(heap, gc_slot_load(slot));
 
-	if (!gc_heap_contains(heap, word) || gc_reference_is_live(heap, word))
+	if (!referent || gc_reference_is_live(heap, referent))
 		return false;
 	gc_store_relaxed(slot, 0); /* regions.lock orders it before reuse [MO-WEAK] */
 	return true;

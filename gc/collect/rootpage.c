@@ -1,6 +1,6 @@
 /* gc/collect/rootpage.c: root pages: heap memory whose every word is a root.
  *
- * [RP-1] Each word of a root page is NULL, a live reference, or a value outside of the heap: whoever
+ * [RP-1] Each word of a root page is NULL, a live reference, or a value that is none: whoever
  *        drops a root clears the word (and logs it while marking).
  * [RP-2] Root pages always count as dirty: after a flip they are detached like any dirty page and
  *        brought up to date by whoever touches them first, never in the pause [I6].

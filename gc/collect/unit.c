@@ -50,25 +50,39 @@ struct unit_batch {
 	gc_word *slots[UNIT_BATCH];
 };
 
+/* One whose object moves. */
+static inline __attribute__((always_inline)) void unit_forward(const struct gc_heap *heap,
+							       gc_word *slot, bool tagged)
+{
+	struct gc_value value = {*slot};
+	uintptr_t from = tagged ? gc_value_untag(&heap->tags, value) : value.bits;
+	uintptr_t to = gc_forward_address(&heap->forward, (struct gc_haddr){from}).at;
+
+	*slot = gc_value_moved(value, from, to).bits;
+}
+
 static void unit_batch_flush(struct unit_batch *batch)
 {
-	const struct gc_forward *forward = &batch->heap->forward;
+	const struct gc_heap *heap = batch->heap;
 
-	for (uint32_t i = 0; i < batch->count; i++)
-		*batch->slots[i] =
-			gc_forward_address(forward, (struct gc_haddr){*batch->slots[i]}).at;
+	if (heap->tags.any)
+		for (uint32_t i = 0; i < batch->count; i++)
+			unit_forward(heap, batch->slots[i], true);
+	else
+		for (uint32_t i = 0; i < batch->count; i++)
+			unit_forward(heap, batch->slots[i], false);
 	batch->count = 0;
 }
 
-static inline void unit_batch_add(struct unit_batch *batch, gc_word *slot)
+static inline __attribute__((always_inline)) void unit_batch_add(struct unit_batch *batch,
+								 gc_word *slot, bool tagged)
 {
 	const struct gc_heap *heap = batch->heap;
-	uintptr_t word = *slot;
+	uintptr_t object = gc_value_object_as(heap, (struct gc_value){*slot}, tagged);
 
-	if (!gc_heap_contains(heap, word) ||
-	    !(gc_heap_region_bits(heap, word) & GC_REGION_EVACUATED))
+	if (!object || !(gc_heap_region_bits(heap, object) & GC_REGION_EVACUATED))
 		return;
-	__builtin_prefetch(gc_forward_entry(&heap->forward, (struct gc_haddr){word}));
+	__builtin_prefetch(gc_forward_entry(&heap->forward, (struct gc_haddr){object}));
 	batch->slots[batch->count++] = slot;
 	if (batch->count == UNIT_BATCH)
 		unit_batch_flush(batch);
@@ -78,7 +92,21 @@ static inline void unit_slot(void *context, uint64_t offset)
 {
 	struct unit_batch *batch = context;
 
-	unit_batch_add(batch, (gc_word *)(void *)(batch->origin + offset));
+	unit_batch_add(batch, (gc_word *)(void *)(batch->origin + offset), false);
+}
+
+static inline void unit_slot_tagged(void *context, uint64_t offset)
+{
+	struct unit_batch *batch = context;
+
+	unit_batch_add(batch, (gc_word *)(void *)(batch->origin + offset), true);
+}
+
+static __attribute__((noinline)) void
+unit_update_object_tagged(struct unit_batch *batch, const struct gc_type *type,
+			  const char *readable, uint64_t header, uint64_t low, uint64_t high)
+{
+	gc_type_slots(type, readable, header, low, high, unit_slot_tagged, batch);
 }
 
 /* Forward the slots of one object that lie in [low, high) bytes of it. */
@@ -88,7 +116,11 @@ static void unit_update_object(struct unit_batch *batch, const char *readable, u
 	const struct gc_type *type = gc_type_of(&batch->heap->types, header);
 
 	batch->origin = origin;
-	if (gc_type_has_slots(type))
+	if (!gc_type_has_slots(type))
+		return;
+	if (batch->heap->tags.any)
+		unit_update_object_tagged(batch, type, readable, header, low, high);
+	else
 		gc_type_slots(type, readable, header, low, high, unit_slot, batch);
 }
 
@@ -133,7 +165,7 @@ static void unit_update_small(struct unit_batch *batch, struct gc_haddr start, c
 static void unit_update_roots(struct unit_batch *batch, char *into, uint64_t bytes)
 {
 	for (uint64_t at = 0; at < bytes; at += sizeof(uintptr_t))
-		unit_batch_add(batch, (gc_word *)(void *)(into + at));
+		unit_batch_add(batch, (gc_word *)(void *)(into + at), batch->heap->tags.any);
 }
 
 /* Words above the top as of the flip are no roots. [RS-2] */

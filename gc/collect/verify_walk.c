@@ -180,32 +180,32 @@ static void walk_push(struct gc_verify *verify, uintptr_t object)
 	verify->stack[verify->count++] = object;
 }
 
-static void walk_word(struct gc_verify *verify, uintptr_t word, uintptr_t slot)
+static void walk_value(struct gc_verify *verify, uintptr_t slot)
 {
+	uintptr_t object = gc_value_object(verify->heap, gc_slot_load((void *)slot)); /* stopped */
 	uint64_t bytes;
 
-	if (!gc_heap_contains(verify->heap, word))
+	if (!object)
 		return;
-	walk_check_region(verify, slot, word);
-	bytes = walk_check_header(verify, slot, word);
-	walk_check_flag(verify, slot, word);
-	if (gc_markbits_test(&verify->visited, (struct gc_haddr){word}))
+	walk_check_region(verify, slot, object);
+	bytes = walk_check_header(verify, slot, object);
+	walk_check_flag(verify, slot, object);
+	if (gc_markbits_test(&verify->visited, (struct gc_haddr){object}))
 		return;
-	walk_check_marked(verify, slot, word);
+	walk_check_marked(verify, slot, object);
 	if (verify->place == GC_VERIFY_FLIP)
-		gc_verify_forward(verify, word, bytes);
-	gc_markbits_try_set(&verify->visited, (struct gc_haddr){word});
+		gc_verify_forward(verify, object, bytes);
+	gc_markbits_try_set(&verify->visited, (struct gc_haddr){object});
 	verify->objects++;
-	edge_note(verify, word, slot);
-	walk_push(verify, word);
+	edge_note(verify, object, slot);
+	walk_push(verify, object);
 }
 
 static void walk_slot(void *context, uint64_t offset)
 {
 	struct gc_verify *verify = context;
-	uintptr_t slot = verify->object + offset;
 
-	walk_word(verify, *(gc_word *)slot, slot);
+	walk_value(verify, verify->object + offset);
 }
 
 static void walk_drain(struct gc_verify *verify)
@@ -226,7 +226,7 @@ static void walk_drain(struct gc_verify *verify)
 static void walk_root(struct gc_heap *heap, uintptr_t *slot, void *context)
 {
 	(void)heap;
-	walk_word(context, *(gc_word *)slot, (uintptr_t)slot);
+	walk_value(context, (uintptr_t)slot);
 }
 
 static void walk_root_pages(struct gc_verify *verify)
@@ -240,7 +240,7 @@ static void walk_root_pages(struct gc_verify *verify)
 		if (heap->regions.table[r].kind != GC_REGION_ROOTS)
 			continue;
 		for (uint64_t at = 0; at < heap->regions.table[r].allocated_bytes; at += 8)
-			walk_word(verify, *(gc_word *)(start + at), start + at);
+			walk_value(verify, start + at);
 	}
 }
 
@@ -249,7 +249,7 @@ static void walk_root_stacks(struct gc_verify *verify)
 	for (struct gc_rootstack *stack = gc_rootstack_first(verify->heap); stack;
 	     stack = stack->next)
 		for (void **at = stack->pub.base; at < stack->pub.top; at++)
-			walk_word(verify, *(const gc_word *)at, (uintptr_t)at);
+			walk_value(verify, (uintptr_t)at);
 }
 
 /* Read a region from its beginning: objects follow one another, and what was left of a TLAB is zero.

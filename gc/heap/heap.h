@@ -8,6 +8,7 @@
 #include <parallax/heap.h>
 #include <parallax/histogram.h>
 #include <parallax/listener.h>
+#include <parallax/tag.h>
 #include <parallax/thread.h>
 
 #include "gc/base/event.h"
@@ -156,6 +157,14 @@ struct gc_late_dirty {
 };
 #define GC_LATE_DIRTY_MAX 64
 
+/* Which values are references: gc/heap/slot.h. */
+struct gc_tags {
+	bool any;
+	uintptr_t mask, pattern;
+	plx_word_classifier classify; /* instead of these, unless NULL */
+	void *context;
+};
+
 #define GC_PINS_LATE_MAX 64
 
 /* See gc/collect/pin.c. */
@@ -210,6 +219,7 @@ struct gc_heap {
 	struct plx_heap_config config;
 	struct gc_events events;
 	struct gc_event_ring *cycle_events; /* of the cycle's thread; NULL: not recorded */
+	struct gc_tags tags;		    /* immutable before there is any value */
 	struct gc_view view;
 	struct gc_regions regions;
 	struct gc_markbits markbits;

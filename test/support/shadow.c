@@ -84,6 +84,7 @@ struct plx_heap *shadow_heap_create(const struct shadow_options *options)
 		fprintf(stderr, "shadow: heap: %s: %s\n", plx_status_name(status), error.message);
 		exit(1);
 	}
+	shadow_tags_set(heap, options);
 	test_require("minor", options->plan == NULL || strcmp(options->plan, "minor") != 0 ||
 				      plx_heap_plan(heap) == PLX_PLAN_MINOR);
 	if (!agrees(options->plan, plx_plan_name(plx_heap_plan(heap)))) {
@@ -153,7 +154,9 @@ static void postbox_make(struct shadow_world *world, struct shadow_thread *self)
 	for (int tries = shadow_tries(world); world->postbox == NULL && tries > 0; tries--) {
 		array = plx_alloc_array(self->thread, world->layouts[SHADOW_REFERENCES],
 					SHADOW_POSTBOX);
-		world->postbox = array ? plx_handle_create(self->thread, array) : NULL;
+		world->numbers_base = (uintptr_t)array & ~UINT64_C(0xfffff);
+		world->postbox = array ? plx_handle_create(self->thread, shadow_encode(self, array))
+				       : NULL;
 	}
 	if (world->postbox == NULL)
 		shadow_fail(self, NULL, "no memory for the postbox");
@@ -165,8 +168,9 @@ static void postbox_close(struct shadow_world *world, struct shadow_thread *self
 {
 	shadow_attach(self);
 	for (size_t i = 0; i < SHADOW_POSTBOX; i++) {
-		char *array = shadow_load(&world->postbox->ref);
-		char *card = shadow_load(array + sizeof(struct plx_header) + i * sizeof(void *));
+		char *array = shadow_read(self, &world->postbox->ref);
+		char *card =
+			shadow_read(self, array + sizeof(struct plx_header) + i * sizeof(void *));
 
 		if (card != NULL)
 			shadow_check_postcard(self, card);

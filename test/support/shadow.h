@@ -25,6 +25,7 @@ struct shadow_options {
 		SHADOW_ROOTS_ALL,     /* also a range and a visitor */
 	} roots;
 	bool churn;	      /* mostly overwrite and clear edges; block, detach and attach often */
+	bool tags;	      /* references are tagged, and stand among numbers */
 	bool stacks;	      /* scoped roots lie on a root stack */
 	bool locals;	      /* C locals hold raw references: the heap has GC_STACKS=ambiguous */
 	bool tolerate_null;   /* an allocation may fail: skip that step */

@@ -81,6 +81,15 @@ void shadow_fail(struct shadow_thread *self, const struct shadow_object *shadow,
 	abort();
 }
 
+void shadow_fail_word(uintptr_t word)
+{
+	fprintf(stderr, "shadow: MISMATCH: a slot holds %#lx, which was never stored\n",
+		(unsigned long)word);
+	if (context_line != NULL)
+		fprintf(stderr, "  %s\n", context_line);
+	abort();
+}
+
 /* ---- the table of identities ---- */
 
 static struct shadow_table_entry *table_find(struct shadow_table *table, uint64_t key,
@@ -190,7 +199,7 @@ void shadow_check_postcard(struct shadow_thread *self, const char *object)
 				    (unsigned long)card.id, (const void *)object, at ? at : 32);
 		depth = shadow_word(object, 32) - 1;
 		next_id = expected_id = shadow_word(object, 24);
-		object = shadow_load(object + 16);
+		object = shadow_read(self, object + 16);
 		if ((object == NULL) != (next_id == 0))
 			shadow_fail(self, NULL, "postcard id %#lx: successor %p, expected id %#lx",
 				    (unsigned long)card.id, (const void *)object,
@@ -282,7 +291,7 @@ static void walk(struct shadow_thread *self)
 
 		check_contents(self, (struct shadow_pair){object, shadow});
 		for (size_t slot = 0; slot < shadow->edge_count; slot++) {
-			void *found = shadow_load(object + shadow_slot_offset(shadow, slot));
+			void *found = shadow_read(self, object + shadow_slot_offset(shadow, slot));
 
 			walk_edge(self, shadow, slot,
 				  (struct shadow_pair){found, shadow->edges[slot]});

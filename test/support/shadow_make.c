@@ -26,7 +26,7 @@ static struct shadow_pair random_path(struct shadow_thread *self)
 		size_t slot = random_below(&self->random, at.shadow->edge_count);
 		struct shadow_pair next = {NULL, at.shadow->edges[slot]};
 
-		next.object = shadow_load(at.object + shadow_slot_offset(at.shadow, slot));
+		next.object = shadow_read(self, at.object + shadow_slot_offset(at.shadow, slot));
 		if ((next.object == NULL) != (next.shadow == NULL))
 			shadow_fail(self, at.shadow, "read of id %#lx slot %zu: %p",
 				    (unsigned long)at.shadow->id, slot, (void *)next.object);
@@ -174,9 +174,10 @@ struct shadow_pair shadow_make(struct shadow_thread *self, enum shadow_kind kind
 }
 
 /* An initialising store: no barrier. */
-void shadow_link_fresh(struct shadow_pair fresh, size_t slot, struct shadow_pair to)
+void shadow_link_fresh(struct shadow_thread *self, struct shadow_pair fresh, size_t slot,
+		       struct shadow_pair to)
 {
-	void *ref = to.object;
+	void *ref = shadow_encode(self, to.object);
 
 	fresh.shadow->edges[slot] = to.shadow;
 	memcpy(fresh.object + shadow_slot_offset(fresh.shadow, slot), &ref, sizeof(ref));
@@ -192,5 +193,5 @@ void shadow_link(struct shadow_thread *self, struct shadow_pair from, size_t slo
 		self->tally.overwrites += to.object != NULL;
 	}
 	from.shadow->edges[slot] = to.shadow;
-	PLX_STORE(self->thread, place, (void *)to.object);
+	PLX_STORE(self->thread, place, shadow_encode(self, to.object));
 }

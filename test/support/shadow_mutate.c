@@ -73,7 +73,7 @@ static void step_allocate(struct shadow_thread *self)
 	links = fresh.shadow->edge_count < 4 ? fresh.shadow->edge_count : 4;
 	while (links-- > 0) {
 		if (random_once_in(&self->random, 3))
-			shadow_link_fresh(fresh,
+			shadow_link_fresh(self, fresh,
 					  random_below(&self->random, fresh.shadow->edge_count),
 					  shadow_random_pair(self));
 	}
@@ -93,8 +93,8 @@ static void step_link(struct shadow_thread *self, bool to_nothing)
 static void step_compare_exchange(struct shadow_thread *self)
 {
 	struct shadow_pair from = shadow_random_parent(self), to = shadow_random_pair(self), wrong;
+	void *place, *old, *next = shadow_encode(self, to.object), *other;
 	size_t slot;
-	void *place, *old;
 
 	if (from.shadow == NULL)
 		return;
@@ -102,11 +102,11 @@ static void step_compare_exchange(struct shadow_thread *self)
 	place = from.object + shadow_slot_offset(from.shadow, slot);
 	old = shadow_load(place);
 	wrong = shadow_random_pair(self);
-	if (wrong.object != old &&
-	    plx_compare_exchange(self->thread, place, wrong.object, to.object))
+	other = shadow_encode(self, wrong.object);
+	if (other != old && plx_compare_exchange(self->thread, place, other, next))
 		shadow_fail(self, from.shadow, "compare-exchange matched %p, slot %zu held %p",
 			    (void *)wrong.object, slot, old);
-	if (!plx_compare_exchange(self->thread, place, old, to.object))
+	if (!plx_compare_exchange(self->thread, place, old, next))
 		shadow_fail(self, from.shadow, "compare-exchange of slot %zu did not match %p",
 			    slot, old);
 	from.shadow->edges[slot] = to.shadow;
@@ -155,8 +155,8 @@ static void step_bulk_fill(struct shadow_thread *self)
 		return;
 	if (random_once_in(&self->random, 2))
 		value = shadow_random_pair(self);
-	plx_fill_array(self->thread, to.object + shadow_slot_offset(to.shadow, first), value.object,
-		       count);
+	plx_fill_array(self->thread, to.object + shadow_slot_offset(to.shadow, first),
+		       shadow_encode(self, value.object), count);
 	while (count-- > 0)
 		to.shadow->edges[first++] = value.shadow;
 }
@@ -204,7 +204,7 @@ static void step_chain(struct shadow_thread *self)
 
 		if (fresh.shadow == NULL)
 			return;
-		shadow_link_fresh(fresh, 1, shadow_root_get(self, root));
+		shadow_link_fresh(self, fresh, 1, shadow_root_get(self, root));
 		shadow_root_set(self, root, fresh);
 	}
 }
@@ -232,7 +232,7 @@ static void step_large(struct shadow_thread *self)
 
 static void *postbox_slot(struct shadow_thread *self, size_t slot)
 {
-	return (char *)shadow_load(&self->world->postbox->ref) + sizeof(struct plx_header) +
+	return shadow_read(self, &self->world->postbox->ref) + sizeof(struct plx_header) +
 	       slot * sizeof(void *);
 }
 
@@ -241,7 +241,8 @@ static void step_postbox_read(struct shadow_thread *self)
 {
 	struct shadow_pair card = {NULL, NULL}, parent;
 
-	card.object = shadow_load(postbox_slot(self, random_below(&self->random, SHADOW_POSTBOX)));
+	card.object =
+		shadow_read(self, postbox_slot(self, random_below(&self->random, SHADOW_POSTBOX)));
 	if (card.object == NULL)
 		return;
 	shadow_check_postcard(self, card.object);
@@ -253,16 +254,17 @@ static void step_postbox_read(struct shadow_thread *self)
 	shadow_link(self, parent, random_below(&self->random, parent.shadow->edge_count), card);
 }
 
-static void postcard_write(char *card, uint64_t id, char *next)
+static void postcard_write(struct shadow_thread *self, char *card, uint64_t id, char *next)
 {
 	struct shadow_object shape = {.id = id,
 				      .seed = id,
 				      .kind = SHADOW_POSTCARD,
 				      .length = shadow_postcard_length(id)};
 	uint64_t words[3] = {0, 0, 1}; /* successor, its id, depth */
+	void *word = shadow_encode(self, next);
 
 	if (next != NULL && shadow_word(next, 32) < SHADOW_POSTCARD_DEPTH) {
-		memcpy(&words[0], &next, sizeof(next));
+		memcpy(&words[0], &word, sizeof(word));
 		words[1] = shadow_word(next, 8);
 		words[2] = shadow_word(next, 32) + 1;
 	}
@@ -281,9 +283,10 @@ static void step_postbox_write(struct shadow_thread *self)
 		return;
 	place = postbox_slot(self, random_below(&self->random, SHADOW_POSTBOX));
 	old = shadow_load(place);
-	postcard_write(card, id, random_once_in(&self->random, 4) ? NULL : old);
+	postcard_write(self, card, id,
+		       random_once_in(&self->random, 4) ? NULL : shadow_decode(self->world, old));
 	/* Another thread may be quicker: then this card is garbage. */
-	plx_compare_exchange(self->thread, place, old, card);
+	plx_compare_exchange(self->thread, place, old, shadow_encode(self, card));
 }
 
 /* ---- being a thread ---- */

@@ -1,6 +1,6 @@
 /* test/support/shadow_private.h: what the parts of the shadow model share.
  *
- * shadow_kind.c: kinds of objects, their slots and contents. shadow_check.c: the comparison.
+ * shadow_tag.c: how slots refer to objects. shadow_kind.c: kinds of objects, their slots and contents. shadow_check.c: the comparison.
  * shadow_root.c: the roots of a thread. shadow_stack.c: those on a root stack. shadow_make.c: choosing and making objects.
  * shadow_mutate.c: the random steps. shadow.c: threads and the session. */
 #ifndef TEST_SUPPORT_SHADOW_PRIVATE_H
@@ -67,6 +67,7 @@ struct shadow_world {
 	const struct shadow_options *options;
 	const struct plx_layout *layouts[SHADOW_KIND_COUNT];
 	struct plx_handle *postbox; /* a reference array through which threads exchange postcards */
+	uintptr_t numbers_base;	    /* with --tags: numbers look like addresses from here on */
 	atomic_bool stop;
 	_Atomic uint64_t steps; /* summed; paces the driver */
 };
@@ -108,7 +109,7 @@ struct shadow_thread {
 	unsigned scope_depth;
 	void *range[SHADOW_RANGE];     /* registered as a root range */
 	void *visited[SHADOW_VISITED]; /* handed out by a root visitor */
-	char *pinned[SHADOW_PINS];     /* raw addresses that have to stay good */
+	char *pinned[SHADOW_PINS];     /* as in a slot: they have to stay good */
 	/* On the thread's stack: C locals, which count with GC_STACKS=ambiguous; else NULL. Every other one
 	 * points into its object. */
 	char *volatile *locals;
@@ -154,6 +155,18 @@ static inline uint64_t shadow_word(const void *object, size_t offset)
 			       __ATOMIC_RELAXED);
 }
 
+/* ---- shadow_tag.c ---- */
+void shadow_tags_set(struct plx_heap *heap, const struct shadow_options *options);
+/* The word that stands in a slot for an object, or for none. */
+void *shadow_encode(struct shadow_thread *self, const char *object);
+/* The object that a slot's word refers to; NULL for one that refers to none. */
+char *shadow_decode(const struct shadow_world *world, const void *slot_word);
+
+static inline char *shadow_read(const struct shadow_thread *self, const void *slot)
+{
+	return shadow_decode(self->world, shadow_load(slot));
+}
+
 /* ---- shadow_root.c ---- */
 void shadow_attach(struct shadow_thread *self);
 void shadow_roots_open(struct shadow_thread *self);
@@ -180,6 +193,7 @@ void shadow_compare(struct shadow_thread *self);
 void shadow_check_identity(struct shadow_thread *self, struct shadow_pair pair);
 void shadow_check_postcard(struct shadow_thread *self, const char *object);
 void shadow_vector_push(struct shadow_vector *vector, struct shadow_object *item);
+_Noreturn void shadow_fail_word(uintptr_t word); /* a number that nobody stored */
 _Noreturn void shadow_fail(struct shadow_thread *self, const struct shadow_object *shadow,
 			   const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -199,7 +213,8 @@ struct shadow_object *shadow_new(struct shadow_thread *self, enum shadow_kind ki
 struct shadow_pair shadow_make(struct shadow_thread *self, enum shadow_kind kind, uint64_t length,
 			       bool may_fail);
 /* An initialising store, without barrier; and a store into an object that is not fresh. */
-void shadow_link_fresh(struct shadow_pair fresh, size_t slot, struct shadow_pair to);
+void shadow_link_fresh(struct shadow_thread *self, struct shadow_pair fresh, size_t slot,
+		       struct shadow_pair to);
 void shadow_link(struct shadow_thread *self, struct shadow_pair from, size_t slot,
 		 struct shadow_pair to);
 

@@ -125,17 +125,18 @@ struct shadow_pair shadow_root_get(const struct shadow_thread *self, size_t root
 	if (root >= SHADOW_FIXED_ROOTS && self->stack)
 		pair.object = shadow_stack_get(self, root - SHADOW_FIXED_ROOTS);
 	else if (root >= SHADOW_FIXED_ROOTS)
-		pair.object = shadow_load(&self->scoped[root - SHADOW_FIXED_ROOTS]->ref);
+		pair.object = shadow_read(self, &self->scoped[root - SHADOW_FIXED_ROOTS]->ref);
 	else if (root >= SHADOW_FIRST_LOCAL)
 		pair.object = local_get(self, root - SHADOW_FIRST_LOCAL);
 	else if (root >= SHADOW_FIRST_PIN)
-		pair.object = self->pinned[root - SHADOW_FIRST_PIN];
+		pair.object = shadow_decode(self->world, self->pinned[root - SHADOW_FIRST_PIN]);
 	else if (root_is_free_handle(self, root))
-		pair.object = self->handles[root] ? shadow_load(&self->handles[root]->ref) : NULL;
+		pair.object = self->handles[root] ? shadow_read(self, &self->handles[root]->ref)
+						  : NULL;
 	else if (root >= FIRST_VISITED)
-		pair.object = self->visited[root - FIRST_VISITED];
+		pair.object = shadow_decode(self->world, self->visited[root - FIRST_VISITED]);
 	else
-		pair.object = self->range[root - FIRST_RANGE];
+		pair.object = shadow_decode(self->world, self->range[root - FIRST_RANGE]);
 	return pair;
 }
 
@@ -156,8 +157,9 @@ static void free_handle_set(struct shadow_thread *self, size_t i, void *ref)
 }
 
 /* Two names, so that one object is pinned by both, and twice by one. False: no memory. */
-static bool pin_set(struct shadow_thread *self, size_t i, char *object)
+static bool pin_set(struct shadow_thread *self, size_t i, char *to)
 {
+	char *object = to ? shadow_encode(self, to) : NULL;
 	const char *who = i % 3 ? "shadow" : "shadow, every third";
 	char *old = self->pinned[i];
 
@@ -178,7 +180,8 @@ void shadow_root_set(struct shadow_thread *self, size_t root, struct shadow_pair
 	if (root >= SHADOW_FIXED_ROOTS && self->stack) {
 		shadow_stack_set(self, root - SHADOW_FIXED_ROOTS, to.object);
 	} else if (root >= SHADOW_FIXED_ROOTS) {
-		plx_handle_set(self->thread, self->scoped[root - SHADOW_FIXED_ROOTS], to.object);
+		plx_handle_set(self->thread, self->scoped[root - SHADOW_FIXED_ROOTS],
+			       shadow_encode(self, to.object));
 	} else if (root >= SHADOW_FIRST_LOCAL) {
 		if (!local_set(self, root - SHADOW_FIRST_LOCAL, to))
 			self->root_shadows[root] = NULL;
@@ -186,13 +189,13 @@ void shadow_root_set(struct shadow_thread *self, size_t root, struct shadow_pair
 		if (!pin_set(self, root - SHADOW_FIRST_PIN, to.object))
 			self->root_shadows[root] = NULL;
 	} else if (root_is_free_handle(self, root)) {
-		free_handle_set(self, root, to.object);
+		free_handle_set(self, root, shadow_encode(self, to.object));
 		if (self->handles[root] == NULL)
 			self->root_shadows[root] = NULL; /* no memory for a root page */
 	} else if (root >= FIRST_VISITED) {
-		self->visited[root - FIRST_VISITED] = to.object;
+		self->visited[root - FIRST_VISITED] = shadow_encode(self, to.object);
 	} else {
-		self->range[root - FIRST_RANGE] = to.object;
+		self->range[root - FIRST_RANGE] = shadow_encode(self, to.object);
 	}
 }
 
@@ -242,7 +245,7 @@ bool shadow_scope_push(struct shadow_thread *self, struct shadow_pair what)
 	if (self->stack) {
 		shadow_stack_push(self, self->scoped_count, what.object);
 	} else {
-		handle = plx_handle_push(self->thread, what.object);
+		handle = plx_handle_push(self->thread, shadow_encode(self, what.object));
 		if (handle == NULL) {
 			if (!self->world->options->tolerate_null)
 				shadow_fail(self, NULL, "plx_handle_push returned NULL");

@@ -33,12 +33,13 @@ void shadow_stack_close(struct shadow_thread *self)
 
 char *shadow_stack_get(const struct shadow_thread *self, size_t root)
 {
-	return self->stack->base[self->stacked[root]];
+	return shadow_decode(self->world, self->stack->base[self->stacked[root]]);
 }
 
 void shadow_stack_set(struct shadow_thread *self, size_t root, char *object)
 {
-	plx_root_stack_set(self->thread, self->stack, self->stacked[root], object);
+	plx_root_stack_set(self->thread, self->stack, self->stacked[root],
+			   shadow_encode(self, object));
 }
 
 static void push(struct shadow_thread *self, void *word)
@@ -50,9 +51,10 @@ static void push(struct shadow_thread *self, void *word)
 void shadow_stack_push(struct shadow_thread *self, size_t root, char *object)
 {
 	for (size_t n = random_below(&self->random, PADDING + 1); n > 0; n--)
-		push(self, (void *)(2 * n + 1));
+		push(self,
+		     self->world->options->tags ? shadow_encode(self, NULL) : (void *)(2 * n + 1));
 	self->stacked[root] = (size_t)(self->stack->top - self->stack->base);
-	push(self, object);
+	push(self, shadow_encode(self, object));
 }
 
 /* Half of the time word by word, looking at each root that comes off. */
@@ -65,9 +67,11 @@ void shadow_stack_drop(struct shadow_thread *self, size_t roots_left)
 		plx_root_stack_drop(self->thread, self->stack,
 				    (size_t)(self->stack->top - self->stack->base) - left);
 	while (self->stack->top > self->stack->base + left) {
-		struct shadow_pair pair = {plx_root_stack_pop(self->thread, self->stack), NULL};
+		void *word = plx_root_stack_pop(self->thread, self->stack);
+		struct shadow_pair pair = {NULL, NULL};
 
 		if (root > 0 && self->stack->top == self->stack->base + self->stacked[root - 1]) {
+			pair.object = shadow_decode(self->world, word);
 			pair.shadow = self->root_shadows[SHADOW_FIXED_ROOTS + --root];
 			if (pair.shadow != NULL)
 				shadow_check_identity(self, pair);

@@ -2,7 +2,7 @@
  *
  *	shadow [--cycles N] [--threads T] [--seed S] [--objects N] [--plan minor|copy|stw]
  *	       [--delivery thread|sigbus] [--heap BYTES] [--no-large] [--roots handles|all]
- *	       [--churn] [--locals] [--stacks]
+ *	       [--churn] [--locals] [--stacks] [--tags]
  *
  * GC_* variables apply too; options of the command line win. Tests [I1] and [I5]; with GC_VERIFY=1
  * the collector's own checks of [I2]-[I4] run along in debug builds. */
@@ -17,7 +17,7 @@ static _Noreturn void usage(const char *what)
 	fprintf(stderr,
 		"shadow: %s\nusage: shadow [--cycles N] [--threads 1-64] [--seed S] [--objects N]\n"
 		"  [--plan auto|minor|copy|stw] [--delivery auto|thread|sigbus] [--heap BYTES] [--no-large]\n"
-		"  [--roots handles|all] [--churn] [--locals] [--stacks]\n",
+		"  [--roots handles|all] [--churn] [--locals] [--stacks] [--tags]\n",
 		what);
 	exit(2);
 }
@@ -52,6 +52,10 @@ static void parse(int argc, char **argv, struct shadow_options *options)
 
 		if (strcmp(name, "--locals") == 0) {
 			options->locals = true;
+			continue;
+		}
+		if (strcmp(name, "--tags") == 0) {
+			options->tags = true;
 			continue;
 		}
 		if (strcmp(name, "--stacks") == 0) {

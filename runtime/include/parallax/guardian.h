@@ -35,14 +35,14 @@ PLX_EXPORT struct plx_guardian *plx_guardian_create(struct plx_heap *heap, unsig
  * registration of the heap. */
 PLX_EXPORT void plx_guardian_destroy(struct plx_guardian *guardian);
 
-/* Have `object` handed back when it has become unreachable; registered n times, it is handed back n times.
+/* Have `object`, as it stands in a slot (parallax/tag.h), handed back when it has become unreachable; registered n times, it is handed back n times.
  * Not a safepoint; takes a short lock. Attached threads. PLX_ERROR_MISUSE for what is no object of
  * this heap, PLX_ERROR_MEMORY; `error` may be NULL. */
 PLX_EXPORT enum plx_status plx_guardian_register(struct plx_thread *thread,
 						 struct plx_guardian *guardian, void *object,
 						 struct plx_error *error);
 
-/* The next object that is handed back, oldest first; NULL if there is none now. The registration is gone.
+/* The next object that is handed back, oldest first, tagged as it was registered; NULL if there is none now. The registration is gone.
  * Not a safepoint; takes a short lock. Attached threads. */
 PLX_EXPORT void *plx_guardian_poll(struct plx_thread *thread, struct plx_guardian *guardian);
 

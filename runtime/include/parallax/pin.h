@@ -15,10 +15,10 @@
 
 PLX_BEGIN_DECLS
 
-/* Pin `object` for `who`, a short name such as "zlib"; the string must live as long as the heap. Pinning
+/* Pin `object`, as it stands in a slot (parallax/tag.h), for `who`, a short name such as "zlib"; the string must live as long as the heap. Pinning
  * again, for the same or another name, counts. No safepoint: references in C locals stay good, and the
  * object is pinned when the call returns, whatever the collector is about. Attached threads, outside
- * of blocking regions; takes short locks. PLX_ERROR_MISUSE if it is not the address of an object of this
+ * of blocking regions; takes short locks. PLX_ERROR_MISUSE if it does not refer to an object of this
  * heap, PLX_ERROR_MEMORY if there is no memory to remember it. */
 PLX_EXPORT enum plx_status plx_pin(struct plx_thread *thread, void *object, const char *who);
 
@@ -46,7 +46,7 @@ PLX_EXPORT void plx_pin_scope_exit(struct plx_thread *thread, struct plx_pin_sco
 
 /* Call `visit` for every object and name that pins it; `count` is how often. Any thread; `visit` runs
  * under a lock and must not call the library. */
-typedef void (*plx_pin_visit)(void *object, const char *who, uint64_t count, void *context);
+typedef void (*plx_pin_visit)(void *address, const char *who, uint64_t count, void *context);
 PLX_EXPORT void plx_pins_each(struct plx_heap *heap, plx_pin_visit visit, void *context);
 
 PLX_END_DECLS

@@ -13,7 +13,10 @@
  * An ephemeron is a pair of a key, which it does not keep alive, and a value, which it keeps alive for as long
  * as the key is: also when the value refers to the key, and through chains of any length and order. It is
  * the entry of a weak hash table (Hayes, "Ephemerons: a new finalization mechanism", 1997). When the key dies
- * the ephemeron is broken: both read as NULL. What is said above of referents holds for keys. */
+ * the ephemeron is broken: both read as NULL. What is said above of referents holds for keys.
+ *
+ * Referents, keys and values are words as they stand in slots, with their tags (parallax/tag.h): a word that is no
+ * reference counts as outside of the heap. NULL is a word of all zeroes. */
 #ifndef PARALLAX_WEAK_H
 #define PARALLAX_WEAK_H
 
