@@ -32,6 +32,19 @@ check_assert() # what a debug build checks by itself
 }
 check_weak_unit() { run debug unit test_weak; }
 check_weak() { run release system weak; }
+check_rootstack_unit() { run debug unit test_rootstack; }
+check_ragged() { run debug system ragged; }
+check_stacks() # as check_verify, with roots on root stacks
+{
+	GC_VERIFY=1 GC_EVACUATE=all GC_YIELD=$1 run debug system shadow --plan minor --delivery sigbus \
+		--cycles 80 --seed "$1" --threads 4 --objects 8000 --stacks
+}
+check_tag_unit() { run debug unit test_tag; }
+check_tags() # as check_shadow, with tagged references
+{
+	GC_EVACUATE=all run release system shadow --plan minor --delivery thread --cycles 100 --seed "$1" \
+		--threads 4 --objects 8000 --tags
+}
 
 # usage: link PRESET KIND TEST: the test with the changed files, once.
 link_test()

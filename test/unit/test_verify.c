@@ -2,7 +2,7 @@
  * damaged for it, and has to name what is wrong. In a child process, since the verifier ends it.
  *
  * The heap: a list of pairs from a root range, as many in a handle, a leaf, a large array of
- * references; everything evacuates, so that each place of the cycle has something to look at. */
+ * references, a pair on a root stack; everything evacuates, so that each place of the cycle has something to look at. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +21,7 @@
 
 #define PAIRS 3000
 #define LARGE_COUNT 60000
+#define STACK_SLOTS 40000 /* more than a region */
 
 struct pair {
 	struct plx_header header;
@@ -34,6 +35,7 @@ static struct plx_thread *thread;
 static struct pair *list; /* a root range */
 static struct plx_handle *handle;
 static struct plx_handle *fixed; /* a fixed pair, that refers to another */
+static struct plx_root_stack *stack;
 static void (*damage)(struct gc_heap *gc);
 static enum gc_verify_place damage_place;
 static char text[65536]; /* what the child wrote */
@@ -78,6 +80,9 @@ static void make_heap(const char *verify)
 	bytes = plx_layout_bytes(heap, NULL);
 	handle = plx_handle_create(thread, NULL);
 	plx_root_range_add(thread, &list, 1, NULL);
+	stack = plx_root_stack_create(thread, STACK_SLOTS, NULL);
+	plx_root_stack_push(stack, NULL);
+	plx_root_stack_push(stack, plx_alloc(thread, pairs));
 	make_pairs(pairs, bytes);
 	leaf = plx_alloc_array(thread, bytes, 100);
 	PLX_STORE(thread, &list->other, leaf);
@@ -261,6 +266,34 @@ static void damage_flag(struct gc_heap *gc)
 static void damage_dirty(struct gc_heap *gc)
 {
 	gc->pages.flags[gc_heap_page(gc, gc_haddr(handle)).n] = 0;
+}
+
+static void damage_stack_word(struct gc_heap *gc)
+{
+	(void)gc;
+	stack->base[0] = (char *)stack->base[1] + 4;
+}
+
+static void damage_stack_mark(struct gc_heap *gc)
+{
+	region_of(gc, stack->base[1])->live_bytes -= sizeof(struct pair);
+	clear_mark(gc, stack->base[1]);
+}
+
+static void damage_stack_dirty(struct gc_heap *gc)
+{
+	gc->pages.flags[gc_heap_page(gc, gc_haddr(stack->base)).n] = 0;
+}
+
+static void damage_stack_tail(struct gc_heap *gc)
+{
+	region_of(gc, stack->base)[1].run = 7;
+}
+
+static void damage_stack_top(struct gc_heap *gc)
+{
+	(void)gc;
+	stack->top = stack->limit + 1;
 }
 
 static void damage_forward(struct gc_heap *gc)
@@ -449,6 +482,17 @@ static void marking(void **state)
 	EXPECT(FLIP, damage_dirty, "[VF-4]", "not dirty");
 }
 
+static void root_stacks(void **state)
+{
+	(void)state;
+	EXPECT(BEFORE, damage_stack_word, "[VF-1]", "misaligned", "on a root stack");
+	EXPECT(AFTER, damage_stack_word, "[VF-1]", "misaligned", "on a root stack");
+	EXPECT(MARK, damage_stack_mark, "[VF-2]", "unmarked", "on a root stack");
+	EXPECT(FLIP, damage_stack_dirty, "[VF-4]", "not dirty", "on a root stack");
+	EXPECT(BEFORE, damage_stack_tail, "[VF-8]", "no tail of the stack");
+	EXPECT(BEFORE, damage_stack_top, "[VF-8]", "does not begin a root stack");
+}
+
 static void the_plan(void **state)
 {
 	(void)state;
@@ -631,11 +675,17 @@ static void places_and_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_heaps_pass), cmocka_unit_test(references),
-		cmocka_unit_test(marking),	   cmocka_unit_test(the_plan),
-		cmocka_unit_test(side_tables),	   cmocka_unit_test(regions),
-		cmocka_unit_test(fixed_space),	   cmocka_unit_test(mutators),
-		cmocka_unit_test(the_report),	   cmocka_unit_test(places_and_numbers),
+		cmocka_unit_test(good_heaps_pass),
+		cmocka_unit_test(references),
+		cmocka_unit_test(marking),
+		cmocka_unit_test(the_plan),
+		cmocka_unit_test(side_tables),
+		cmocka_unit_test(regions),
+		cmocka_unit_test(fixed_space),
+		cmocka_unit_test(mutators),
+		cmocka_unit_test(root_stacks),
+		cmocka_unit_test(the_report),
+		cmocka_unit_test(places_and_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
