@@ -229,6 +229,7 @@ static void cycle_end_without_flip(struct gc_heap *heap)
 static void cycle_flip(struct gc_heap *heap)
 {
 	gc_guardians_carry(heap);
+	gc_supply_hold(heap);
 	gc_flip_prepare(heap);
 	cycle_pause_begin(heap, GC_STOP_FLIP);
 	gc_flip_stw(heap);
@@ -241,6 +242,7 @@ static void cycle_flip(struct gc_heap *heap)
 	gc_move_concurrently(heap);
 	GC_PHASE_END(heap, move, 0, 0, 0, 0);
 	gc_finish(heap);
+	gc_supply_let_go(heap);
 	gc_guardians_repair(heap);
 	gc_identities_repair(heap);
 	heap->world->armed(heap, false);

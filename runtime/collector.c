@@ -234,6 +234,8 @@ int rt_collector_start(struct plx_heap *heap)
 		return -ENOMEM;
 	error = gc_sys->thread_create(&collector->thread, collector_main, heap);
 	collector->started_thread = error >= 0;
+	if (error >= 0)
+		gc_supply_start(&heap->gc);
 	return error;
 }
 
@@ -248,6 +250,7 @@ void rt_collector_stop(struct plx_heap *heap)
 		pthread_mutex_unlock(&collector->lock);
 		pthread_join(collector->thread, NULL);
 	}
+	gc_supply_stop(&heap->gc);
 	gc_workers_destroy(&heap->gc);
 	gc_fixed_destroy(&heap->gc);
 	gc_identities_destroy(&heap->gc);

@@ -19,6 +19,7 @@
 #include "gc/collect/collect.h"
 
 #define TLAB_LEAST_BYTES GC_KIB(4)
+#define TLAB_MAKE_BYTES GC_KIB(64)
 #define TLAB_STEPS 4 /* buffers of one size before the next are twice as large */
 
 /* Flag the page of one slot of a new object if what it holds may move. */
@@ -134,6 +135,7 @@ static bool current_region_replace_locked(struct gc_heap *heap, enum gc_colour c
 		return false;
 	if (old != GC_REGION_NONE)
 		heap->regions.table[old].current = false;
+	gc_supply_ask_locked(heap, range);
 	region_colour(heap, taken, 1, colour);
 	heap->regions.table[taken].current = true;
 	if (gc_load_relaxed(&heap->phase) == GC_PHASE_MOVING)
@@ -154,13 +156,38 @@ static uint64_t tlab_wanted_bytes(const struct gc_heap *heap, struct gc_mutator 
 	return wanted;
 }
 
-/* Cut [*start, +*bytes), or what is left, from the current region. `*zero` tells whether it has to be cleared. */
+/* A piece of a region on its way to a mutator. */
+struct tlab_cut {
+	char *start;
+	uint64_t bytes;
+	bool zero;	     /* it has to be cleared */
+	char *make;	     /* pages from here on have to be made, ... */
+	uint64_t make_bytes; /* ... so many bytes of them */
+};
+
+/* Pages are made some at a time, so that few cuts have to ask the kernel. */
+static void tlab_cut_pages(struct gc_heap *heap, struct gc_region *region, char *region_start,
+			   struct tlab_cut *cut)
+{
+	uint64_t from = region->made_bytes;
+
+	if (region->allocated_bytes <= from)
+		return;
+	region->made_bytes = gc_min(gc_max(gc_round_up(region->allocated_bytes, TLAB_MAKE_BYTES),
+					   from + TLAB_MAKE_BYTES),
+				    heap->regions.region_bytes);
+	cut->make = region_start + from;
+	cut->make_bytes = region->made_bytes - from;
+}
+
+/* Cut `cut->bytes`, or what is left but at least `need_bytes`, from the current region. */
 static bool tlab_cut_locked(struct gc_heap *heap, enum gc_colour colour, enum gc_range range,
-			    uint64_t need_bytes, char **start, uint64_t *bytes, bool *zero)
+			    uint64_t need_bytes, struct tlab_cut *cut)
 {
 	uint64_t region_bytes = heap->regions.region_bytes;
 	uint32_t number = heap->current[colour][range];
 	struct gc_region *region;
+	char *region_start;
 
 	if (number == GC_REGION_NONE ||
 	    region_bytes - heap->regions.table[number].allocated_bytes < need_bytes) {
@@ -169,11 +196,13 @@ static bool tlab_cut_locked(struct gc_heap *heap, enum gc_colour colour, enum gc
 		number = heap->current[colour][range];
 	}
 	region = &heap->regions.table[number];
-	*bytes = gc_min(gc_max(*bytes, need_bytes), region_bytes - region->allocated_bytes);
-	*start = (char *)gc_region_start(&heap->regions, number).at + region->allocated_bytes;
-	*zero = !region->fresh;
-	region->allocated_bytes += *bytes;
-	allocated_add_locked(heap, *bytes);
+	region_start = (char *)gc_region_start(&heap->regions, number).at;
+	cut->bytes = gc_min(gc_max(cut->bytes, need_bytes), region_bytes - region->allocated_bytes);
+	cut->start = region_start + region->allocated_bytes;
+	cut->zero = !region->fresh;
+	region->allocated_bytes += cut->bytes;
+	tlab_cut_pages(heap, region, region_start, cut);
+	allocated_add_locked(heap, cut->bytes);
 	return true;
 }
 
@@ -181,24 +210,24 @@ bool gc_tlab_refill(struct gc_heap *heap, struct gc_mutator *mutator, enum plx_s
 		    uint64_t need_bytes)
 {
 	enum gc_range range = space == PLX_SPACE_LEAVES ? GC_RANGE_LEAVES : GC_RANGE_OBJECTS;
-	uint64_t bytes = tlab_wanted_bytes(heap, mutator);
-	char *start = NULL;
-	bool zero = true, cut;
+	struct tlab_cut cut = {.bytes = tlab_wanted_bytes(heap, mutator)};
+	bool done;
 
 	gc_tlab_retire(heap, mutator, space);
 	pthread_mutex_lock(&heap->regions.lock);
-	cut = tlab_cut_locked(heap, gc_mutator_colour(mutator), range, need_bytes, &start, &bytes,
-			      &zero);
+	done = tlab_cut_locked(heap, gc_mutator_colour(mutator), range, need_bytes, &cut);
 	pthread_mutex_unlock(&heap->regions.lock);
 	gc_yield_point();
-	if (!cut)
+	if (!done)
 		return false;
-	if (zero)
-		memset(start, 0, bytes); /* */
-	mutator->pub.tlab[space] = (struct plx_tlab){start, start + bytes};
-	mutator->black_from[space] = start;
-	mutator->allocated_bytes += bytes;
-	GC_INSTANT(mutator->fine_events, refill, bytes, space, 0, 0);
+	if (cut.make_bytes)
+		gc_supply_make(heap, cut.make, cut.make_bytes);
+	if (cut.zero)
+		memset(cut.start, 0, cut.bytes); /* */
+	mutator->pub.tlab[space] = (struct plx_tlab){cut.start, cut.start + cut.bytes};
+	mutator->black_from[space] = cut.start;
+	mutator->allocated_bytes += cut.bytes;
+	GC_INSTANT(mutator->fine_events, refill, cut.bytes, space, 0, 0);
 	return true;
 }
 
@@ -237,6 +266,8 @@ void gc_large_clear(struct gc_heap *heap, uint32_t head, uint64_t from, uint64_t
 
 		if (!heap->regions.table[head + index].fresh)
 			memset(object + from, 0, stop - from);
+		else
+			gc_supply_make(heap, object + from, stop - from);
 		from = stop;
 	}
 }

@@ -97,6 +97,17 @@ bool gc_reattach_extents(struct gc_heap *heap, uint32_t first, uint32_t count);
 void gc_move_concurrently(struct gc_heap *heap);
 void gc_move_stw(struct gc_heap *heap);
 
+/* supply.c: mutators ask, under regions.lock; the cycle's thread holds and lets go; the runtime starts
+ * and stops it. */
+/* Have the kernel make the pages of a part of the heap view that are missing, many at a time; anybody who
+ * may touch it. False: some may be missing, and come by faults. */
+bool gc_supply_make(struct gc_heap *heap, char *start, uint64_t bytes);
+void gc_supply_ask_locked(struct gc_heap *heap, enum gc_range range);
+void gc_supply_hold(struct gc_heap *heap);
+void gc_supply_let_go(struct gc_heap *heap);
+void gc_supply_start(struct gc_heap *heap);
+void gc_supply_stop(struct gc_heap *heap);
+
 /* finish.c: the cycle. */
 void gc_finish(struct gc_heap *heap);
 

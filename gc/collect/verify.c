@@ -41,6 +41,7 @@ void gc_verify_at_stw(struct gc_heap *heap, enum gc_verify_place place)
 
 	if (!verify_is_wanted(heap, place))
 		return;
+	gc_supply_hold(heap); /* the one thread that changes the table of regions now [SU-2] */
 	if (gc_verify_tamper)
 		gc_verify_tamper(heap, place);
 	gc_verify_regions(&verify);
@@ -49,6 +50,7 @@ void gc_verify_at_stw(struct gc_heap *heap, enum gc_verify_place place)
 	if (place == GC_VERIFY_FLIP)
 		gc_verify_targets(&verify);
 	gc_verify_walk_free(&verify);
+	gc_supply_let_go(heap);
 }
 
 void gc_verify_at(struct gc_heap *heap, enum gc_verify_place place)

@@ -189,6 +189,20 @@ struct gc_ambiguous {
 	uint8_t *judged;	   /* per region: was it white then? */
 };
 
+/* See supply.c. */
+struct gc_supply {
+	/* Creation and destruction. */
+	pthread_t thread;
+	bool initialised, started;
+	/* Under the lock. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake, idle;
+	bool asked, making, quit;
+	uint32_t held; /* by so many */
+	/* Relaxed atomic: the kernel does not make pages on demand. */
+	uint32_t refused;
+};
+
 /* See pace.c. */
 struct gc_pace {
 	/* Relaxed atomics, written by the cycle's thread. */
@@ -260,6 +274,7 @@ struct gc_heap {
 	struct gc_pins pins; /* under its own lock */
 	uint32_t stalled;    /* mutators that wait for memory now */
 	struct gc_pace pace;
+	struct gc_supply supply;   /* under its own lock */
 	uint32_t trigger_regions;  /* regions in use at which the next cycle starts */
 	uint64_t soft_limit_bytes; /* what the heap should not use more of, see size.c */
 	uint32_t degrade_notes;	   /* bits: which refusals were reported already */

@@ -92,6 +92,7 @@ static void region_note_empty_locked(struct gc_regions *regions, struct gc_regio
 	bitmap_assign(range->free_resident, index, false);
 	bitmap_assign(range->free_empty, index, true);
 	regions->table[range->first + index].fresh = true;
+	regions->table[range->first + index].made_bytes = 0;
 	regions->resident_free--;
 	regions->returned_bytes += regions->region_bytes;
 	gc_history_add(regions->history, range->first + index, GC_REGION_EMPTIED, 0);
@@ -141,13 +142,16 @@ static void region_claim_locked(struct gc_regions *regions, struct gc_region_ran
 	struct gc_region *region = &regions->table[range->first + index];
 	bool resident = bitmap_test(range->free_resident, index);
 	bool touched = index < range->high_water;
+	bool fresh = region->fresh || !(resident || touched);
 
 	bitmap_assign(resident ? range->free_resident : range->free_empty, index, false);
 	regions->resident_free -= resident;
 	gc_store_relaxed(&regions->used, regions->used + 1); /* hints are read unlocked */
-	*region = (struct gc_region){.kind = (uint8_t)kind,
-				     .fresh = !resident && (region->fresh || !touched),
-				     .next = GC_REGION_NONE};
+	*region =
+		(struct gc_region){.kind = (uint8_t)kind,
+				   .fresh = fresh,
+				   .made_bytes = fresh ? region->made_bytes : regions->region_bytes,
+				   .next = GC_REGION_NONE};
 	if (index >= range->high_water)
 		gc_store_relaxed(&range->high_water, index + 1); /* read unlocked */
 	gc_history_add(regions->history, range->first + index, GC_REGION_TAKEN, (uint8_t)kind);
@@ -192,6 +196,51 @@ uint32_t gc_region_take_locked(struct gc_regions *regions, enum gc_range which,
 	if (purpose == GC_FOR_COLLECTOR && regions->reserve_spent < regions->reserve_regions)
 		gc_store_relaxed(&regions->reserve_spent, regions->reserve_spent + 1); /* */
 	return range->first + index;
+}
+
+/* How many bits are set, or `most` if there are more. */
+static uint32_t bitmap_count(const uint64_t *bitmap, uint32_t count, uint32_t most)
+{
+	uint32_t found = 0;
+
+	for (uint32_t word = 0; word * 64 < count && found < most; word++)
+		found += (uint32_t)__builtin_popcountll(bitmap[word]);
+	return gc_min(found, most);
+}
+
+bool gc_region_lacks_supply_locked(const struct gc_regions *regions, enum gc_range which,
+				   uint32_t ahead)
+{
+	const struct gc_region_range *range = &regions->ranges[which];
+
+	return gc_range_high_water(range) > 0 &&
+	       regions->used + regions->resident_free < gc_regions_limit(regions) &&
+	       bitmap_count(range->free_resident, range->count, ahead) < ahead;
+}
+
+uint32_t gc_region_supply_locked(struct gc_regions *regions, enum gc_range which, uint32_t ahead)
+{
+	struct gc_region_range *range = &regions->ranges[which];
+	uint32_t index = bitmap_first(range->free_empty, range->count);
+
+	if (index == range->count || !gc_region_lacks_supply_locked(regions, which, ahead))
+		return GC_REGION_NONE;
+	bitmap_assign(range->free_empty, index, false);
+	bitmap_assign(range->free_resident, index, true);
+	regions->resident_free++;
+	regions->table[range->first + index].fresh = true;
+	regions->table[range->first + index].made_bytes = 0;
+	if (index >= range->high_water)
+		gc_store_relaxed(&range->high_water, index + 1); /* read unlocked */
+	return range->first + index;
+}
+
+void gc_region_made_locked(struct gc_regions *regions, uint32_t number)
+{
+	struct gc_region *region = &regions->table[number];
+
+	if (region->kind == GC_REGION_FREE && region->fresh)
+		region->made_bytes = regions->region_bytes;
 }
 
 static uint32_t range_find_run(const struct gc_region_range *range, uint32_t run)

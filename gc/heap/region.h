@@ -63,9 +63,10 @@ struct gc_region {
 	bool young;    /* filled since the last marking */
 	uint32_t run;  /* LARGE, STACK: regions in the run; their tails: distance to the head */
 	uint32_t next; /* evacuation order of chosen regions; the chain of fixed ones */
-	uint64_t allocated_bytes; /* FIXED: in extents, wherever they lie */
-	uint64_t header; /* LARGE: a copy of the object's header word, readable in any phase */
+	uint64_t allocated_bytes;   /* FIXED: in extents, wherever they lie */
 	struct gc_rootstack *stack; /* STACK: what lies here */
+	uint64_t made_bytes; /* up to here its pages exist, or are just being made, see supply.c */
+	uint64_t header;     /* LARGE: a copy of the object's header word, readable in any phase */
 	/* Atomic while marking. */
 	uint64_t live_bytes;
 };
@@ -116,6 +117,17 @@ static inline uint32_t gc_range_high_water(const struct gc_region_range *range)
 
 /* What a region is used for, while mutators may be taking it. */
 enum gc_region_kind gc_region_kind_now(struct gc_regions *regions, uint32_t number);
+
+/* Are fewer than `ahead` free regions of a range resident, although it is in use and there may be more? */
+bool gc_region_lacks_supply_locked(const struct gc_regions *regions, enum gc_range which,
+				   uint32_t ahead);
+
+/* Book the next empty region of a range that lacks some as resident, its pages still to be made;
+ * GC_REGION_NONE if it lacks none. See supply.c. */
+uint32_t gc_region_supply_locked(struct gc_regions *regions, enum gc_range which, uint32_t ahead);
+
+/* All pages of a region that was supplied exist now; if it was taken meanwhile, nothing is changed. */
+void gc_region_made_locked(struct gc_regions *regions, uint32_t number);
 
 /* The cycle's targets are ordinary regions from now on. */
 void gc_regions_end_reserve(struct gc_regions *regions);

@@ -117,6 +117,7 @@ struct plx_stats {
 	uint64_t pauses;	   /* in which all threads stood still */
 	uint64_t freed_bytes;	   /* whole regions won by cycles, less those moved into, ever */
 	uint64_t next_bytes;	   /* in use when the next cycle starts */
+	uint64_t supplied_bytes;   /* pages made ahead of mutators (GC_SUPPLY) */
 	uint64_t trace_lost; /* events that were overwritten before GC_TRACE could write them */
 
 	/* Weak objects. */

@@ -46,6 +46,8 @@
 	  "Most bytes one cycle copies, in percent of the heap limit.") \
 	X(workers, GC_WORKERS, COUNT, 0, 0, 64, "threads", \
 	  "Threads that mark, update and copy, the collector's own included. 0: half the CPUs, at least 1, at most 8.") \
+	X(supply_regions, GC_SUPPLY, COUNT, 2, 0, 64, "regions", \
+	  "Free regions whose pages a thread has the kernel make before mutators need them, while the heap grows. 0: no such thread; mutators wait for new pages themselves.") \
 	X(spin_us, GC_SPIN_US, COUNT, 200, 0, 1000000, "us", \
 	  "How long the fault thread spins for the next fault while units are outstanding and a CPU is free.") \
 	X(cycle_every_bytes, GC_CYCLE_EVERY, BYTES, 0, 0, (UINT64_C(1) << 44), "bytes", \
