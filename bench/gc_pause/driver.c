@@ -73,6 +73,7 @@ static void arguments_fill(struct arguments *arguments, const struct options *op
 	argument_real(arguments, "--seconds", options->seconds);
 	if (options->operations > 0)
 		argument_count(arguments, "--operations", options->operations);
+	argument_count(arguments, "--cycles", options->cycles);
 	argument_count(arguments, "--seed", options->seed);
 	argument_count(arguments, "--depth", options->depth);
 	argument_count(arguments, "--handles", options->handles);

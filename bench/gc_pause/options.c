@@ -42,6 +42,7 @@ enum option_code {
 	OPTION_UPDATE_RATIO,
 	OPTION_SECONDS,
 	OPTION_OPERATIONS,
+	OPTION_CYCLES,
 	OPTION_PLAN,
 	OPTION_DELIVERY,
 	OPTION_SEED,
@@ -67,6 +68,7 @@ static const struct option long_options[] = {
 	{"update-ratio", required_argument, NULL, OPTION_UPDATE_RATIO},
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
 	{"operations", required_argument, NULL, OPTION_OPERATIONS},
+	{"cycles", required_argument, NULL, OPTION_CYCLES},
 	{"plan", required_argument, NULL, OPTION_PLAN},
 	{"delivery", required_argument, NULL, OPTION_DELIVERY},
 	{"seed", required_argument, NULL, OPTION_SEED},
@@ -95,11 +97,12 @@ void options_print_help(void)
 	       "  --plan P          minor, copy, stw, none (plain malloc), all, or a list\n"
 	       "  --delivery D      thread, sigbus, all (for minor and copy)\n"
 	       "  --threads N       mutator threads (default: one per CPU, at most 4)\n"
-	       "  --heap BYTES      limit of the heap; K, M, G are powers of 1024 (cache: 1536M, others: 512M)\n"
-	       "  --live BYTES      live data to hold (cache: 512M, others: 64M; gcbench: by --depth)\n"
+	       "  --heap BYTES      limit of the heap; K, M, G are powers of 1024 (cache: 384M, others: 192M)\n"
+	       "  --live BYTES      live data to hold (cache: 128M, others: 64M; gcbench: by --depth)\n"
 	       "  --update-ratio P  share of operations that replace something (default 0.5)\n"
 	       "  --seconds S       length of a run (default 8)\n"
 	       "  --operations N    fixed work, over all threads, in place of --seconds: checksums must agree\n"
+	       "  --cycles N        ask for N cycles, evenly over the run, which lasts until they have ended\n"
 	       "  --seed N          of all chance (default 1)\n"
 	       "  --depth N         deepest tree of trees and gcbench (default 16)\n"
 	       "  --handles N       more roots: handles, each to an object of its own (default 0)\n"
@@ -243,6 +246,8 @@ static bool parse_one(struct options *options, int code, const char *name, const
 		return parse_real(name, text, 0.01, 86400, &options->seconds);
 	case OPTION_OPERATIONS:
 		return parse_count(name, text, 1, UINT64_C(1) << 50, false, &options->operations);
+	case OPTION_CYCLES:
+		return parse_count(name, text, 0, 1000000, false, &options->cycles);
 	case OPTION_SEED:
 		return parse_count(name, text, 0, UINT64_MAX, false, &options->seed);
 	case OPTION_DEPTH:
@@ -325,12 +330,12 @@ struct options options_for_workload(const struct options *options, enum run_work
 
 	filled.workloads = 1u << workload;
 	if (filled.live_bytes == 0)
-		filled.live_bytes = (workload == RUN_CACHE ? 512 : 64) * MIB;
+		filled.live_bytes = (workload == RUN_CACHE ? 128 : 64) * MIB;
 	if (options->live_bytes == 0 && filled.heap_bytes != 0 &&
 	    filled.live_bytes > filled.heap_bytes / 3)
 		filled.live_bytes = filled.heap_bytes / 3;
 	if (filled.heap_bytes == 0) {
-		filled.heap_bytes = (workload == RUN_CACHE ? 1536 : 512) * MIB;
+		filled.heap_bytes = (workload == RUN_CACHE ? 384 : 192) * MIB;
 		if (options->live_bytes > filled.heap_bytes / 3)
 			filled.heap_bytes = 3 * options->live_bytes;
 	}

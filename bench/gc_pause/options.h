@@ -24,6 +24,7 @@ struct options {
 	double update_ratio;
 	double seconds;
 	uint64_t operations; /* of the whole run; 0: run for `seconds` */
+	uint64_t cycles;     /* to ask for, and wait for, during the run */
 	uint64_t seed;
 	unsigned depth;
 	uint64_t handles;     /* more roots, over all threads */

@@ -31,7 +31,7 @@ struct recorder_stall {
 
 struct recorder {
 	uint64_t last_ns;
-	uint64_t deadline_ns;	    /* stop at the first operation that ends after it */
+	uint64_t deadline_ns;	    /* atomic: stop at the first operation that ends after it */
 	uint64_t operations_target; /* stop when as many were recorded */
 	uint64_t operations_seen;   /* atomic copy of the count, for the progress line */
 	uint64_t stall_count;	    /* ever; the ring keeps the latest RECORDER_STALLS */
@@ -76,7 +76,7 @@ static inline bool recorder_step(struct recorder *recorder)
 	/* Relaxed: only the progress line reads it, and an old count does no harm there. */
 	__atomic_store_n(&recorder->operations_seen, recorder->operations.count, __ATOMIC_RELAXED);
 	return recorder->operations.count < recorder->operations_target &&
-	       now_ns < recorder->deadline_ns;
+	       now_ns < __atomic_load_n(&recorder->deadline_ns, __ATOMIC_RELAXED); /* as above */
 }
 
 /* The distribution of what a request waits that arrives at a random instant: the rest of the

@@ -13,6 +13,7 @@
 
 #include <parallax/parallax.h>
 
+#include "bench/gc_pause/asked.h"
 #include "bench/gc_pause/bare.h"
 #include "bench/gc_pause/files.h"
 #include "bench/gc_pause/heap_map.h"
@@ -33,6 +34,7 @@ struct run {
 	struct worker *workers;
 	struct word_files files;
 	struct monitor monitor;
+	struct asked *asked;	   /* NULL without --cycles */
 	struct heap_map *heap_map; /* NULL without --heap-map */
 	char label[64];
 	struct snapshot before, after;
@@ -72,6 +74,13 @@ static void run_on_ready(struct work *work)
 		memset(work->foreign, 0, sizeof(*work->foreign));
 	run->before.cpu_seconds = cpu_seconds();
 	run->before.clock_ns = recorder_clock_ns();
+	if (work->heap != NULL && work->options->cycles != 0) {
+		run->asked = asked_start(work, run->workers);
+		if (run->asked == NULL) {
+			fprintf(stderr, "gc_pause: cannot start the thread that asks for cycles\n");
+			_exit(1);
+		}
+	}
 }
 
 static void run_on_done(struct work *work)
@@ -80,6 +89,8 @@ static void run_on_done(struct work *work)
 
 	run->after.clock_ns = recorder_clock_ns();
 	run->after.cpu_seconds = cpu_seconds();
+	if (run->asked != NULL)
+		asked_finish(run->asked);
 	snapshot_heap(&run->after, work->heap);
 	if (work->foreign != NULL) {
 		summary_fill(&run->result->pause, &work->foreign->pause);

@@ -55,6 +55,7 @@ static struct sweep_point sweep_base(const struct options *options)
 	point.live_bytes = (uint64_t)(BASE_LIVE * (double)point.heap_bytes);
 	point.update_ratio = BASE_UPDATE;
 	point.seconds = options->quick ? 0.8 : 2;
+	point.cycles = options->quick ? 1 : 2;
 	return point;
 }
 
@@ -120,6 +121,7 @@ struct options sweep_options(const struct options *options, const struct sweep_p
 	here.update_ratio_given = true;
 	here.seconds = point->seconds;
 	here.operations = 0;
+	here.cycles = point->cycles;
 	return here;
 }
 

@@ -17,6 +17,7 @@ struct sweep_point {
 	unsigned threads;
 	uint64_t heap_bytes, live_bytes, handles, range_slots;
 	double update_ratio, seconds;
+	uint64_t cycles;
 };
 
 /* The points that this machine's memory allows; how many. */

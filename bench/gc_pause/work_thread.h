@@ -65,7 +65,7 @@ static inline void work_measure(struct worker *worker, struct mem *mem,
 	const struct options *options = worker->work->options;
 	uint64_t deadline_ns = UINT64_MAX;
 
-	if (options->operations == 0)
+	if (options->operations == 0 && (options->cycles == 0 || worker->work->heap == NULL))
 		deadline_ns = recorder_clock_ns() + (uint64_t)(options->seconds * 1e9);
 	recorder_start(worker->recorder, deadline_ns,
 		       options->operations == 0 ? UINT64_MAX : worker->operations);
