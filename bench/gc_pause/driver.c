@@ -16,6 +16,7 @@
 #include "bench/gc_pause/files.h"
 #include "bench/gc_pause/report.h"
 #include "bench/gc_pause/result.h"
+#include "bench/gc_pause/rounds.h"
 #include "bench/gc_pause/sweep.h"
 
 #define MOST_RUNS (RUN_WORKLOADS * RUN_PLANS * 2 + 2 * SWEEP_MOST_POINTS)
@@ -168,12 +169,32 @@ static void driver_add(struct driver *driver, enum run_workload workload, enum r
 	result->threads = options.threads;
 	result->seed = options.seed;
 	result->heap_bytes = options.heap_bytes;
-	driver_one(&options, result);
+}
+
+/* Make the runs from number `first` on, round by round, so that all plans see the same moods of the
+ * machine. Each round has its own seed. */
+static void driver_make(struct driver *driver, size_t first)
+{
+	static struct result made[RUN_PLANS * 2][ROUNDS_MOST];
+	unsigned rounds = driver->options->rounds;
+
+	for (unsigned round = 0; round < rounds; round++)
+		for (size_t i = first; i < driver->count; i++) {
+			struct options options =
+				options_for_workload(driver->options, driver->results[i].workload);
+
+			options.seed += round;
+			made[i - first][round] = driver->results[i];
+			driver_one(&options, &made[i - first][round]);
+		}
+	for (size_t i = first; i < driver->count; i++)
+		rounds_combine(made[i - first], rounds, &driver->results[i]);
 }
 
 static void driver_workload(struct driver *driver, enum run_workload workload)
 {
 	const struct options *options = driver->options;
+	size_t first = driver->count;
 
 	for (unsigned plan = 0; plan < RUN_PLANS; plan++) {
 		if ((options->plans & 1u << plan) == 0)
@@ -193,6 +214,7 @@ static void driver_workload(struct driver *driver, enum run_workload workload)
 				   (enum run_delivery)delivery);
 		}
 	}
+	driver_make(driver, first);
 }
 
 /* A point of the sweep: the plan that is best here, and beside it the copy plan where that tells most. */
@@ -365,10 +387,11 @@ static bool driver_one_map(const struct options *options)
 	bool one = __builtin_popcount(options->workloads) == 1 && !options->sweep &&
 		   plan != RUN_PLANS && plan != RUN_NONE && (plan == RUN_STW || deliveries == 1);
 
+	one = one && options->rounds == 1;
 	if (options->heap_map_path != NULL && !one)
 		fprintf(stderr,
 			"gc_pause: --heap-map is of one run: give one --workload, one --plan that "
-			"collects, and one --delivery\n");
+			"collects, one --delivery, and no --rounds\n");
 	return options->heap_map_path == NULL || one;
 }
 

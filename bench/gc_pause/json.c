@@ -90,10 +90,21 @@ static void json_identity(FILE *out, const struct result *result)
 	json_real(out, "ops_per_second", result->operations_per_second);
 }
 
+static void json_spread(FILE *out, const struct result *result)
+{
+	json_count(out, "rounds", result->rounds == 0 ? 1 : result->rounds);
+	if (result->rounds > 1)
+		fprintf(out,
+			"\"spread\":{\"ops_per_second\":[%.6f,%.6f],\"pause_us.p50\":[%.3f,%.3f]},",
+			result->rate_spread.low, result->rate_spread.high, result->pause_spread.low,
+			result->pause_spread.high);
+}
+
 static void json_run(FILE *out, const struct result *result)
 {
 	fputc('{', out);
 	json_identity(out, result);
+	json_spread(out, result);
 	json_summary(out, "pause_us", &result->pause, ",");
 	json_summary(out, "flip_us", &result->flip, ",");
 	json_summary(out, "op_us", &result->operation, ",");

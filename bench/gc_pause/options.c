@@ -11,6 +11,8 @@
 
 #include <parallax/heap.h>
 
+#include "bench/gc_pause/rounds.h"
+
 #define MIB (UINT64_C(1) << 20)
 #define MOST_THREADS 256
 
@@ -43,6 +45,7 @@ enum option_code {
 	OPTION_SECONDS,
 	OPTION_OPERATIONS,
 	OPTION_CYCLES,
+	OPTION_ROUNDS,
 	OPTION_PLAN,
 	OPTION_DELIVERY,
 	OPTION_SEED,
@@ -69,6 +72,7 @@ static const struct option long_options[] = {
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
 	{"operations", required_argument, NULL, OPTION_OPERATIONS},
 	{"cycles", required_argument, NULL, OPTION_CYCLES},
+	{"rounds", required_argument, NULL, OPTION_ROUNDS},
 	{"plan", required_argument, NULL, OPTION_PLAN},
 	{"delivery", required_argument, NULL, OPTION_DELIVERY},
 	{"seed", required_argument, NULL, OPTION_SEED},
@@ -103,6 +107,7 @@ void options_print_help(void)
 	       "  --seconds S       length of a run (default 8)\n"
 	       "  --operations N    fixed work, over all threads, in place of --seconds: checksums must agree\n"
 	       "  --cycles N        ask for N cycles, evenly over the run, which lasts until they have ended\n"
+	       "  --rounds N        make each run N times, all plans in turn; medians and their spread (default 1)\n"
 	       "  --seed N          of all chance (default 1)\n"
 	       "  --depth N         deepest tree of trees and gcbench (default 16)\n"
 	       "  --handles N       more roots: handles, each to an object of its own (default 0)\n"
@@ -248,6 +253,8 @@ static bool parse_one(struct options *options, int code, const char *name, const
 		return parse_count(name, text, 1, UINT64_C(1) << 50, false, &options->operations);
 	case OPTION_CYCLES:
 		return parse_count(name, text, 0, 1000000, false, &options->cycles);
+	case OPTION_ROUNDS:
+		return parse_narrow(name, text, 1, ROUNDS_MOST, &options->rounds);
 	case OPTION_SEED:
 		return parse_count(name, text, 0, UINT64_MAX, false, &options->seed);
 	case OPTION_DEPTH:
@@ -302,6 +309,7 @@ bool options_parse(struct options *options, int argc, char **argv)
 	options->threads = cpus < 1 ? 1 : cpus > 4 ? 4 : (unsigned)cpus;
 	options->seconds = 8;
 	options->seed = 1;
+	options->rounds = 1;
 	options->depth = 16;
 	options->directory = "/usr/include";
 	options->result_fd = -1;

@@ -26,6 +26,7 @@ struct options {
 	uint64_t operations; /* of the whole run; 0: run for `seconds` */
 	uint64_t cycles;     /* to ask for, and wait for, during the run */
 	uint64_t seed;
+	unsigned rounds; /* how often each run is made, all plans in turn */
 	unsigned depth;
 	uint64_t handles;     /* more roots, over all threads */
 	uint64_t range_slots; /* and slots of a root range */

@@ -138,6 +138,26 @@ static void cell_bare_round_trip(const struct result *result, char *text)
 	put_us(text, bare->count, bare->p50);
 }
 
+static void cell_rate_spread(const struct result *result, char *text)
+{
+	double middle = result->operations_per_second;
+
+	snprintf(text, CELL_BYTES, "%+.0f%+.0f %%", 100 * (result->rate_spread.low / middle - 1),
+		 100 * (result->rate_spread.high / middle - 1));
+}
+
+static void cell_pause_spread(const struct result *result, char *text)
+{
+	double middle = result->pause.p50;
+
+	if (result->pause.count != 0)
+		snprintf(text, CELL_BYTES, "%+.0f%+.0f %%",
+			 100 * (result->pause_spread.low / middle - 1),
+			 100 * (result->pause_spread.high / middle - 1));
+	else
+		put_us(text, 0, 0);
+}
+
 static void cell_cpu(const struct result *result, char *text)
 {
 	snprintf(text, CELL_BYTES, "%.2f s", result->cpu_seconds);
@@ -152,51 +172,54 @@ static const struct row {
 	const char *label;
 	report_cell cell;
 	bool fragment_only;
+	bool rounds_only;
 } rows[] = {
-	{"operations/s", cell_rate, false},
-	{"op p50", cell_op_p50, false},
-	{"op p99", cell_op_p99, false},
-	{"op p99.9", cell_op_p999, false},
-	{"op p99.99", cell_op_p9999, false},
-	{"op max", cell_op_max, false},
-	{"arrival wait p50", cell_arrival_p50, false},
-	{"arrival wait p99", cell_arrival_p99, false},
-	{"arrival wait p99.9", cell_arrival_p999, false},
-	{"utilisation in 1 ms", cell_mmu_1, false},
-	{"utilisation in 5 ms", cell_mmu_5, false},
-	{"utilisation in 20 ms", cell_mmu_20, false},
-	{"cycles", cell_cycles, false},
-	{"pause p50", cell_pause_p50, false},
-	{"pause p99", cell_pause_p99, false},
-	{"pause max", cell_pause_max, false},
-	{"flip p50", cell_flip_p50, false},
-	{"flip max", cell_flip_max, false},
-	{"faults", cell_faults, false},
-	{"fault p50", cell_fault_p50, false},
-	{"  bare loop p50", cell_bare, false},
-	{"  bare round trip p50", cell_bare_round_trip, false},
-	{"fault p99", cell_fault_p99, false},
-	{"fault max", cell_fault_max, false},
-	{"dirty pages", cell_dirty, false},
-	{"evacuated", cell_evacuated, false},
-	{"updated in place", cell_updated, false},
-	{"moved back", cell_moved, false},
-	{"pages continued", cell_continued, false},
-	{"pages copied", cell_copied, false},
-	{"allocation stalls", cell_stalls, false},
-	{"allocation paced", cell_paced, false},
-	{"degraded", cell_degraded, false},
-	{"live", cell_live, false},
-	{"resident, full", cell_full, true},
-	{"resident, 75% dropped", cell_before, true},
-	{"resident, refilled", cell_after, true},
-	{"RSS peak", cell_rss, false},
-	{"PSS peak", cell_pss, false},
-	{"collector metadata", cell_metadata, false},
-	{"CPU", cell_cpu, false},
-	{"machine hiccup p99", cell_hiccup_p99, false},
-	{"machine hiccup max", cell_hiccup_max, false},
-	{"checksum", cell_checksum, false},
+	{"operations/s", cell_rate, false, false},
+	{"  its rounds", cell_rate_spread, false, true},
+	{"op p50", cell_op_p50, false, false},
+	{"op p99", cell_op_p99, false, false},
+	{"op p99.9", cell_op_p999, false, false},
+	{"op p99.99", cell_op_p9999, false, false},
+	{"op max", cell_op_max, false, false},
+	{"arrival wait p50", cell_arrival_p50, false, false},
+	{"arrival wait p99", cell_arrival_p99, false, false},
+	{"arrival wait p99.9", cell_arrival_p999, false, false},
+	{"utilisation in 1 ms", cell_mmu_1, false, false},
+	{"utilisation in 5 ms", cell_mmu_5, false, false},
+	{"utilisation in 20 ms", cell_mmu_20, false, false},
+	{"cycles", cell_cycles, false, false},
+	{"pause p50", cell_pause_p50, false, false},
+	{"  its rounds", cell_pause_spread, false, true},
+	{"pause p99", cell_pause_p99, false, false},
+	{"pause max", cell_pause_max, false, false},
+	{"flip p50", cell_flip_p50, false, false},
+	{"flip max", cell_flip_max, false, false},
+	{"faults", cell_faults, false, false},
+	{"fault p50", cell_fault_p50, false, false},
+	{"  bare loop p50", cell_bare, false, false},
+	{"  bare round trip p50", cell_bare_round_trip, false, false},
+	{"fault p99", cell_fault_p99, false, false},
+	{"fault max", cell_fault_max, false, false},
+	{"dirty pages", cell_dirty, false, false},
+	{"evacuated", cell_evacuated, false, false},
+	{"updated in place", cell_updated, false, false},
+	{"moved back", cell_moved, false, false},
+	{"pages continued", cell_continued, false, false},
+	{"pages copied", cell_copied, false, false},
+	{"allocation stalls", cell_stalls, false, false},
+	{"allocation paced", cell_paced, false, false},
+	{"degraded", cell_degraded, false, false},
+	{"live", cell_live, false, false},
+	{"resident, full", cell_full, true, false},
+	{"resident, 75% dropped", cell_before, true, false},
+	{"resident, refilled", cell_after, true, false},
+	{"RSS peak", cell_rss, false, false},
+	{"PSS peak", cell_pss, false, false},
+	{"collector metadata", cell_metadata, false, false},
+	{"CPU", cell_cpu, false, false},
+	{"machine hiccup p99", cell_hiccup_p99, false, false},
+	{"machine hiccup max", cell_hiccup_max, false, false},
+	{"checksum", cell_checksum, false, false},
 };
 
 static size_t columns_that_fit(FILE *out)
@@ -230,7 +253,8 @@ static void report_block(FILE *out, const struct result *results, size_t count)
 		fprintf(out, "%*s", CELL_WIDTH, run_delivery_name(results[i].delivery));
 	fputc('\n', out);
 	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-		if (rows[r].fragment_only && results[0].workload != RUN_FRAGMENT)
+		if ((rows[r].fragment_only && results[0].workload != RUN_FRAGMENT) ||
+		    (rows[r].rounds_only && results[0].rounds < 2))
 			continue;
 		fprintf(out, "%-*s", LABEL_WIDTH, rows[r].label);
 		for (size_t i = 0; i < count; i++) {

@@ -31,6 +31,11 @@ struct fragment_result {
 	uint64_t after_bytes;  /* after allocating a larger size class in their place */
 };
 
+/* Lowest and highest of the rounds. */
+struct spread {
+	double low, high;
+};
+
 enum result_status {
 	RESULT_OK,
 	RESULT_WRONG,	    /* the workload found contents it did not write */
@@ -84,6 +89,8 @@ struct result {
 	uint64_t pss_peak_bytes;
 	uint64_t metadata_bytes;
 	double cpu_seconds;
+	unsigned rounds; /* that the figures are medians of; 0 and 1: of a single run */
+	struct spread rate_spread, pause_spread; /* of operations_per_second and pause.p50 */
 	bool has_bare;
 	struct bare_result bare;
 	struct fragment_result fragment;
