@@ -155,7 +155,9 @@ static void answer_quiet(struct gc_heap *heap, struct gc_mutator *mutator)
 
 static void cycle_snapshot(struct gc_heap *heap)
 {
+	gc_ambiguous_begin(heap);
 	cycle_handshake(heap, GC_REGIME_MARKING, answer_snapshot);
+	gc_ambiguous_note_parked(heap);
 	gc_current_close(heap, GC_WHITE); /* [S-2] */
 }
 
@@ -324,6 +326,7 @@ void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world)
 	GC_PHASE_END(heap, references, 0, 0, 0, 0);
 	gc_sweep(heap);
 	GC_PHASE_END(heap, sweep, cycle->live_bytes, cycle->freed_regions, 0, 0);
+	gc_ambiguous_hold_parked(heap);
 	gc_plan(heap);
 	gc_identities_carry(heap, heap->cycle.evacuated_count != 0);
 	gc_pace_moving(heap);

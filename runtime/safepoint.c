@@ -11,6 +11,7 @@
 #include "gc/base/clock.h"
 #include "gc/base/yield.h"
 #include "gc/os/sys.h"
+#include "runtime/spill.h"
 #include "runtime/world.h"
 
 #define SPIN_STOP_NS 50000    /* collector, for mutators to arrive */
@@ -99,27 +100,35 @@ void rt_state_enter(struct rt_thread *thread, enum rt_state waiting_as)
 	rt_handshake_answer(thread);
 }
 
-void plx_poll_slow(struct plx_thread *pub)
+static void poll_stand(struct rt_thread *thread, void *context)
 {
-	struct rt_thread *thread = rt_thread_of(pub);
+	struct plx_heap *heap = thread->gc.pub.heap;
 
-	rt_stack_publish(thread);
-	gc_store_seq_cst(&pub->poll, 0); /* [MO-ROUND] [HS-2] before looking */
+	(void)context;
+	gc_store_seq_cst(&thread->gc.pub.poll, 0); /* [MO-ROUND] [HS-2] before looking */
 	rt_handshake_answer(thread);
-	if (!gc_load_seq_cst(&pub->heap->stopping)) { /* [MO-STOP] */
-		rt_handshake_make_way(pub->heap);
+	if (!gc_load_seq_cst(&heap->stopping)) { /* [MO-STOP] */
+		rt_handshake_make_way(heap);
 		return;
 	}
 	rt_state_leave(thread, RT_STOPPED);
 	rt_state_enter(thread, RT_STOPPED);
 }
 
-void plx_block_enter(struct plx_thread *pub)
+void plx_poll_slow(struct plx_thread *pub)
+{
+	rt_stand(rt_thread_of(pub), poll_stand, NULL);
+}
+
+/* plx_block_enter, after its registers were spilled: see stack.c. */
+RT_SPILL_BODY void rt_block_enter_body(struct plx_thread *pub, void *unused, void *unused_too,
+				       const struct rt_spill *spill)
 {
 	struct rt_thread *thread = rt_thread_of(pub);
 
+	(void)unused, (void)unused_too;
 	GC_CHECK(TH_1, gc_load_relaxed(&thread->state) == RT_RUNNING);
-	rt_stack_publish(thread);
+	rt_stack_publish(thread, spill);
 	rt_handshake_answer(thread);
 	rt_state_leave(thread, RT_BLOCKED);
 }
@@ -230,5 +239,7 @@ const struct gc_world rt_world = {
 	.each_root = rt_roots_each,
 	.paused = rt_listeners_paused,
 	.scan_stack = rt_stack_scan,
+	.stacks_begin = rt_native_stacks_begin,
+	.scan_parked = rt_native_stacks_scan,
 	.armed = world_armed,
 };

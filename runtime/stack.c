@@ -1,13 +1,14 @@
 /* runtime/stack.c: native stacks whose words may be references (GC_STACKS=ambiguous).
  *
- * [SK-1] Before a thread answers a handshake, stops, or blocks, it publishes its stack: from where it stands
- *        up to its base. What is then in callee-saved registers, which functions further down will save
- *        wherever they like, it spills into its frame first.
- * [SK-2] The lowest part is copied. Between plx_block_enter and plx_block_exit the function that called them
- *        goes on running in its frame, so what it held may wander from slot to register and back; it
- *        holds nothing new, though, since it does not touch the heap. Frames above that one stand still
- *        and are read where they are.
- * [SK-3] A stack is read by its thread, or by the collector while the thread cannot become RUNNING.
+ * [SK-1] Before a thread answers a handshake, stops, blocks or changes to another stack, it publishes the
+ *        stack it runs on: from where it stands up to its base. What is then in callee-saved registers,
+ *        which functions further down will save wherever they like, it spills into its frame first (spill.h).
+ * [SK-2] The lowest part is copied. Between plx_block_enter and plx_block_exit, and after
+ *        plx_native_stack_switch, the function that called them goes on running in its frame, so what it
+ *        held may wander from slot to register and back; it holds nothing new, though, since it does not
+ *        touch the heap. Frames above that one stand still and are read where they are.
+ * [SK-3] A stack is read by its thread, or by the collector while the thread cannot become RUNNING; one
+ *        that no thread runs on by whoever holds it (nativestack.c).
  *
  * Heaps with precise stacks (the default) pay one branch on each slow path.
  *
@@ -17,54 +18,123 @@
 
 #include "gc/collect/collect.h"
 #include "gc/os/sys.h"
+#include "runtime/spill.h"
 #include "runtime/world.h"
 
 /* Stacks are read as words, whoever they belong to: sanitizers must not look. */
 #define STACK_READS __attribute__((noinline, no_sanitize("address"), no_sanitize("thread")))
 
-int rt_stack_open(struct rt_thread *thread)
+#ifdef __x86_64__
+RT_SPILL_ENTRY(RT_SPILL_HIDDEN, "rt_stand_spilled", "rt_stand_body")
+RT_SPILL_ENTRY(RT_SPILL_PUBLIC, "plx_block_enter", "rt_block_enter_body")
+RT_SPILL_ENTRY(RT_SPILL_PUBLIC, "plx_native_stack_switch", "rt_native_stack_switch_body")
+#else
+#define STACK_BARRIER(value) __asm__ volatile("" : : "r"(value) : "memory") /* no tail call */
+
+__attribute__((noinline)) void rt_stand_spilled(struct rt_thread *thread, rt_stand_call call,
+						void *context)
 {
-	struct rt_stack *stack = &thread->stack;
+	__builtin_unwind_init(); /* every callee-saved register is in this frame now */
+	rt_stand_body(thread, call, context, NULL);
+	STACK_BARRIER(thread);
+}
+
+__attribute__((noinline)) void plx_block_enter(struct plx_thread *thread)
+{
+	__builtin_unwind_init();
+	rt_block_enter_body(thread, NULL, NULL, NULL);
+	STACK_BARRIER(thread);
+}
+
+__attribute__((noinline)) void plx_native_stack_switch(struct plx_thread *thread,
+						       struct plx_native_stack *to)
+{
+	__builtin_unwind_init();
+	rt_native_stack_switch_body(thread, to, NULL, NULL);
+	STACK_BARRIER(thread);
+}
+#endif
+
+static int stack_bounds(struct rt_stack *stack)
+{
 	void *low = NULL;
 	size_t bytes = 0;
-	int error;
+	int error = gc_sys->stack_bounds(&low, &bytes);
 
-	if (!thread->gc.pub.heap->gc.ambiguous)
-		return 0;
-	error = gc_sys->stack_bounds(&low, &bytes);
 	if (error < 0)
 		return error;
+	stack->low = (uintptr_t)low;
 	stack->base = ((uintptr_t)low + bytes) & ~(sizeof(uintptr_t) - 1);
 	return 0;
 }
 
-/* Further down than the frame that holds the spilled registers. */
-static STACK_READS void stack_publish_below(struct rt_stack *stack)
+int rt_stack_open(struct rt_thread *thread)
 {
-	uintptr_t from = (uintptr_t)__builtin_frame_address(0);
-	const volatile uintptr_t *words;
-	uint32_t count;
+	return thread->gc.pub.heap->gc.ambiguous ? stack_bounds(&thread->stack) : 0;
+}
 
-	from &= ~(sizeof(uintptr_t) - 1);
-	GC_REQUIRE(
-		from < stack->base,
-		"a thread reached a safepoint on a stack that is not its own (a coroutine or a signal "
-		"handler): GC_STACKS=ambiguous knows the stack it was attached on");
-	words = (const volatile uintptr_t *)from;
-	count = (uint32_t)gc_min((stack->base - from) / sizeof(uintptr_t),
-				 (uintptr_t)RT_STACK_COPY);
+static bool stack_holds(const struct rt_stack *stack, uintptr_t address)
+{
+	return address >= stack->low && address < stack->base;
+}
+
+/* The stack that the calling thread runs on. */
+static struct rt_stack *stack_current(struct rt_thread *thread)
+{
+	return thread->native ? &thread->native->words : &thread->stack;
+}
+
+static void stack_check(struct rt_thread *thread, struct rt_stack *stack, uintptr_t from)
+{
+	if (stack_holds(stack, from))
+		return;
+	/* The process's first stack may have got leave to grow further since. */
+	if (stack == &thread->stack && stack_bounds(stack) == 0 && stack_holds(stack, from))
+		return;
+	gc_fatal(
+		"a thread reached a safepoint on a stack that the heap does not know (a coroutine or a "
+		"signal handler): with GC_STACKS=ambiguous register it with plx_native_stack_add and "
+		"announce switches with plx_native_stack_switch; signal handlers must not come to "
+		"safepoints");
+}
+
+static STACK_READS void stack_publish_from(struct rt_stack *stack, uintptr_t from)
+{
+	const volatile uintptr_t *words = (const volatile uintptr_t *)from;
+	uint32_t count = (uint32_t)gc_min((stack->base - from) / sizeof(uintptr_t),
+					  (uintptr_t)RT_STACK_COPY);
+
 	for (uint32_t i = 0; i < count; i++)
 		stack->copy[i] = words[i];
 	stack->copied = count;
 	stack->from = from + count * sizeof(uintptr_t); /* [SK-2] */
-	__asm__ volatile("" : : "r"(stack) : "memory"); /* no tail call: the frame stays */
 }
 
-__attribute__((noinline)) void rt_stack_publish_registers(struct rt_thread *thread)
+/* The calling thread's, from the spilled registers on [SK-1]. */
+__attribute__((noinline)) void rt_stack_publish(struct rt_thread *thread,
+						const struct rt_spill *spill)
 {
-	__builtin_unwind_init(); /* every callee-saved register is in this frame now [SK-1] */
-	stack_publish_below(&thread->stack);
-	__asm__ volatile("" : : "r"(thread) : "memory");
+	struct rt_stack *stack = stack_current(thread);
+	uintptr_t from = spill ? (uintptr_t)spill : (uintptr_t)__builtin_frame_address(0);
+
+	if (!thread->stack.base)
+		return;
+	from &= ~(sizeof(uintptr_t) - 1);
+	stack_check(thread, stack, from);
+	stack_publish_from(stack, from);
+}
+
+void rt_stack_forget(struct rt_stack *stack)
+{
+	stack->copied = 0;
+	stack->from = 0;
+}
+
+RT_SPILL_BODY void rt_stand_body(struct rt_thread *thread, rt_stand_call call, void *context,
+				 const struct rt_spill *spill)
+{
+	rt_stack_publish(thread, spill);
+	call(thread, context);
 }
 
 /* One that has ended without detaching has no stack any more. */
@@ -75,13 +145,22 @@ static bool stack_is_there(const struct rt_thread *thread)
 }
 
 /* [SK-3] */
-void rt_stack_scan(struct gc_heap *heap, struct gc_mutator *mutator, gc_words_visit visit)
+void rt_stack_words(struct gc_heap *heap, const struct rt_stack *stack, gc_words_visit visit)
 {
-	const struct rt_thread *thread = (const struct rt_thread *)mutator;
-	const struct rt_stack *stack = &thread->stack;
-
-	if (!stack->base || !stack->from || !stack_is_there(thread))
+	if (!stack->base || !stack->from)
 		return;
 	visit(heap, stack->copy, stack->copy + stack->copied);
 	visit(heap, (const uintptr_t *)stack->from, (const uintptr_t *)stack->base);
+}
+
+/* What it runs on; and its own stack, which nobody else goes on with. */
+void rt_stack_scan(struct gc_heap *heap, struct gc_mutator *mutator, gc_words_visit visit)
+{
+	const struct rt_thread *thread = (const struct rt_thread *)mutator;
+
+	if (!thread->stack.base || !stack_is_there(thread))
+		return;
+	rt_stack_words(heap, &thread->stack, visit);
+	if (thread->native)
+		rt_stack_words(heap, &thread->native->words, visit);
 }

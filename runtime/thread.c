@@ -114,6 +114,9 @@ void plx_thread_detach(struct plx_thread *pub)
 	struct plx_heap *heap = pub->heap;
 
 	GC_CHECK(TH_1, pthread_equal(thread->owner, pthread_self()));
+	GC_REQUIRE(!thread->native,
+		   "plx_thread_detach on a registered stack: switch to the thread's "
+		   "own first (plx_native_stack_switch with NULL)");
 	rt_handles_drop_thread(thread);
 	/* BLOCKED first: a pause under way holds the lock and must not wait for this thread. */
 	rt_state_leave(thread, RT_BLOCKED);

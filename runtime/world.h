@@ -30,16 +30,36 @@
 #include "gc/heap/slot.h"
 #include "runtime/listener.h"
 
+struct rt_spill;
+
 enum rt_state { RT_RUNNING, RT_BLOCKED, RT_STOPPED, RT_HELD = 4 };
 
 #define RT_STACK_COPY 256
 
-/* See stack.c. */
+/* A stack, and what was on it when it was published last. See stack.c. */
 struct rt_stack {
-	uintptr_t base; /* just above its highest word; 0: not looked at */
-	uintptr_t from; /* words from here to the base stay where they are; 0: never published */
+	uintptr_t low, base; /* [low, base); base 0: not looked at */
+	uintptr_t from;	     /* words from here to the base stay where they are; 0: holds nothing */
 	uint32_t copied;
 	uintptr_t copy[RT_STACK_COPY]; /* the words below `from`, as they were */
+};
+
+/* PARKED <-> READ <-> CURRENT, see nativestack.c. */
+enum rt_native_state { RT_NATIVE_PARKED, RT_NATIVE_CURRENT, RT_NATIVE_READ };
+
+/* A stack that the embedder has registered: a coroutine's. */
+struct plx_native_stack {
+	struct rt_stack words; /* its thread; who holds it as READ */
+	struct plx_heap *heap; /* immutable */
+	uint32_t state;	       /* atomic */
+	uint32_t noted, held;  /* relaxed atomics, see nativestack.c */
+	/* Under native_stacks.lock. */
+	struct plx_native_stack *next, *previous;
+};
+
+struct rt_native_stacks {
+	pthread_mutex_t lock;
+	struct plx_native_stack *first;
 };
 
 struct rt_thread {
@@ -56,6 +76,7 @@ struct rt_thread {
 	struct plx_handle **handle_pages;
 	uint32_t handle_page_count, handle_page_capacity;
 	struct rt_stack stack; /* the thread itself; read by the collector while it cannot run */
+	struct plx_native_stack *native; /* what it runs on instead, or NULL; as above */
 	struct rt_thread *next_of_owner; /* the same OS thread, attached to another heap */
 	/* Under threads_lock. */
 	struct rt_thread *next, *previous;
@@ -165,6 +186,7 @@ struct plx_heap {
 	struct rt_roots roots;
 	struct rt_handles handles;
 	struct rt_pins pins;
+	struct rt_native_stacks native_stacks;
 	struct rt_collector collector;
 	struct rt_fault_thread fault_thread;
 	struct rt_telemetry telemetry;
@@ -194,6 +216,8 @@ static inline struct plx_heap *rt_heap_of(struct gc_heap *heap)
 /* safepoint.c */
 extern const struct gc_world rt_world;
 void rt_state_leave(struct rt_thread *thread, enum rt_state state);
+void rt_block_enter_body(struct plx_thread *pub, void *unused, void *unused_too,
+			 const struct rt_spill *spill);
 void rt_state_enter(struct rt_thread *thread, enum rt_state waiting_as);
 uint32_t rt_world_running(struct plx_heap *heap);
 /* What the collector waits for may have happened; and waiting for that, or for the next report. */
@@ -220,16 +244,33 @@ void rt_handles_destroy(struct plx_heap *heap);
 void rt_handles_drop_thread(struct rt_thread *thread);
 
 /* stack.c */
+typedef void (*rt_stand_call)(struct rt_thread *thread, void *context);
 int rt_stack_open(struct rt_thread *thread);
-void rt_stack_publish_registers(struct rt_thread *thread);
+void rt_stand_spilled(struct rt_thread *thread, rt_stand_call call, void *context);
+void rt_stand_body(struct rt_thread *thread, rt_stand_call call, void *context,
+		   const struct rt_spill *spill);
+void rt_stack_publish(struct rt_thread *thread, const struct rt_spill *spill);
+void rt_stack_forget(struct rt_stack *stack);
+void rt_stack_words(struct gc_heap *heap, const struct rt_stack *stack, gc_words_visit visit);
 void rt_stack_scan(struct gc_heap *heap, struct gc_mutator *mutator, gc_words_visit visit);
 
-/* Before the thread answers, stops or blocks. [SK-1] */
-static inline void rt_stack_publish(struct rt_thread *thread)
+/* Call a function that may answer, stop or block, with the stack published [SK-1]; what this thread has in
+ * registers is in a frame until it returns. */
+static inline void rt_stand(struct rt_thread *thread, rt_stand_call call, void *context)
 {
 	if (thread->stack.base)
-		rt_stack_publish_registers(thread);
+		rt_stand_spilled(thread, call, context);
+	else
+		call(thread, context);
 }
+
+/* nativestack.c */
+void rt_native_stack_switch_body(struct plx_thread *thread, struct plx_native_stack *to,
+				 void *unused, const struct rt_spill *spill);
+void rt_native_stacks_init(struct plx_heap *heap);
+void rt_native_stacks_destroy(struct plx_heap *heap);
+void rt_native_stacks_begin(struct gc_heap *heap);
+void rt_native_stacks_scan(struct gc_heap *heap, enum gc_parked which, gc_words_visit visit);
 
 /* pin.c */
 void rt_pins_init(struct plx_heap *heap);

@@ -3,8 +3,9 @@
  *   start   each mutator's stack is gone over when it takes its snapshot: words that point into white
  *           regions are noted. When all have theirs, the noted words are resolved to objects, which are
  *           marked like roots
- *   flip    the stacks are gone over once more, in the pause: a chosen region that a word points into is
- *           un-chosen (pin.c)
+ *   plan    stacks that no thread runs on are gone over: what their words point into is not chosen
+ *   flip    the stacks are gone over once more, in the pause, but for those that nobody has run on since
+ *           the plan: a chosen region that a word points into is un-chosen (pin.c)
  *
  * A word is taken to mean the object it points to, into, or just behind the end of: compilers keep such
  * pointers instead of the first address.
@@ -41,7 +42,8 @@ bool gc_ambiguous_create(struct gc_heap *heap)
 	ambiguous->marked = (struct gc_markbits){gc_meta_alloc(heap->view.total_bytes / 64),
 						 heap->markbits.base};
 	ambiguous->judged = gc_meta_alloc(heap->regions.count);
-	return ambiguous->marked.words && ambiguous->judged;
+	ambiguous->held = gc_meta_alloc(heap->regions.count);
+	return ambiguous->marked.words && ambiguous->judged && ambiguous->held;
 }
 
 void gc_ambiguous_destroy(struct gc_heap *heap)
@@ -52,6 +54,7 @@ void gc_ambiguous_destroy(struct gc_heap *heap)
 		return;
 	gc_meta_free(ambiguous->marked.words, heap->view.total_bytes / 64);
 	gc_meta_free(ambiguous->judged, heap->regions.count);
+	gc_meta_free(ambiguous->held, heap->regions.count);
 	gc_meta_free(ambiguous->words, ambiguous->capacity * sizeof(uintptr_t));
 	pthread_mutex_destroy(&ambiguous->lock);
 	gc_meta_free(ambiguous, sizeof(*ambiguous));
@@ -150,6 +153,19 @@ AMBIGUOUS_READS void gc_ambiguous_note(struct gc_heap *heap, const uintptr_t *lo
 	}
 	if (count)
 		ambiguous_add(heap->ambiguous, found, count);
+}
+
+/* Before and after all mutators give their snapshots. */
+void gc_ambiguous_begin(struct gc_heap *heap)
+{
+	if (heap->ambiguous)
+		heap->world->stacks_begin(heap);
+}
+
+void gc_ambiguous_note_parked(struct gc_heap *heap)
+{
+	if (heap->ambiguous)
+		heap->world->scan_parked(heap, GC_PARKED_NEW, gc_ambiguous_note);
 }
 
 static int ambiguous_compare(const void *a, const void *b)
@@ -310,7 +326,47 @@ void gc_ambiguous_resolve(struct gc_heap *heap)
 	ambiguous->overflowed = false;
 }
 
-/* --- the flip ----------------------------------------------------------------------------------- */
+/* --- the plan and the flip ---------------------------------------------------------------------- */
+
+typedef void (*ambiguous_visit)(struct gc_heap *heap, uintptr_t word);
+
+/* Each region that one of the words points into. */
+static AMBIGUOUS_READS void ambiguous_each_region(struct gc_heap *heap, const uintptr_t *low,
+						  const uintptr_t *high, ambiguous_visit visit)
+{
+	uintptr_t found[AMBIGUOUS_MEANINGS];
+
+	for (const uintptr_t *at = low; at < high; at++) {
+		uintptr_t word = *(const volatile uintptr_t *)at;
+
+		for (uint32_t count = ambiguous_expand(heap, word, found); count > 0; count--)
+			visit(heap, found[count - 1]);
+	}
+}
+
+static void ambiguous_hold(struct gc_heap *heap, uintptr_t word)
+{
+	heap->ambiguous->held[gc_region_of(&heap->regions, (struct gc_haddr){word})] = 1;
+}
+
+static void ambiguous_hold_words(struct gc_heap *heap, const uintptr_t *low, const uintptr_t *high)
+{
+	ambiguous_each_region(heap, low, high, ambiguous_hold);
+}
+
+/* Before the plan. */
+void gc_ambiguous_hold_parked(struct gc_heap *heap)
+{
+	if (!heap->ambiguous)
+		return;
+	memset(heap->ambiguous->held, 0, heap->regions.count);
+	heap->world->scan_parked(heap, GC_PARKED_ALL, ambiguous_hold_words);
+}
+
+bool gc_ambiguous_holds(const struct gc_heap *heap, uint32_t number)
+{
+	return heap->ambiguous && heap->ambiguous->held[number];
+}
 
 static void ambiguous_unchoose(struct gc_heap *heap, uintptr_t word)
 {
@@ -319,17 +375,9 @@ static void ambiguous_unchoose(struct gc_heap *heap, uintptr_t word)
 			heap, gc_region_of(&heap->regions, (struct gc_haddr){word}));
 }
 
-static AMBIGUOUS_READS void ambiguous_keep_stw(struct gc_heap *heap, const uintptr_t *low,
-					       const uintptr_t *high)
+static void ambiguous_keep_stw(struct gc_heap *heap, const uintptr_t *low, const uintptr_t *high)
 {
-	uintptr_t found[AMBIGUOUS_MEANINGS];
-
-	for (const uintptr_t *at = low; at < high; at++) {
-		uintptr_t word = *(const volatile uintptr_t *)at;
-
-		for (uint32_t count = ambiguous_expand(heap, word, found); count > 0; count--)
-			ambiguous_unchoose(heap, found[count - 1]);
-	}
+	ambiguous_each_region(heap, low, high, ambiguous_unchoose);
 }
 
 static void ambiguous_flip_one(struct gc_heap *heap, struct gc_mutator *mutator)
@@ -339,6 +387,8 @@ static void ambiguous_flip_one(struct gc_heap *heap, struct gc_mutator *mutator)
 
 void gc_ambiguous_flip_stw(struct gc_heap *heap)
 {
-	if (heap->ambiguous)
-		heap->world->each_mutator(heap, ambiguous_flip_one);
+	if (!heap->ambiguous)
+		return;
+	heap->world->each_mutator(heap, ambiguous_flip_one);
+	heap->world->scan_parked(heap, GC_PARKED_UNHELD, ambiguous_keep_stw);
 }

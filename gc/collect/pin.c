@@ -79,13 +79,17 @@ bool gc_pin_holds(struct gc_heap *heap, uint32_t number)
 	return held;
 }
 
-/* The plan wants this region: mark it as chosen, unless a pin came first. */
+/* The plan wants this region: mark it as chosen, unless a pin came first, or a parked stack holds it. */
 bool gc_pin_try_choose(struct gc_heap *heap, uint32_t number)
 {
 	struct gc_pins *pins = &heap->pins;
 	bool chosen;
 
 	gc_yield_point();
+	if (gc_ambiguous_holds(heap, number)) {
+		heap->cycle.held_by_stacks++;
+		return false;
+	}
 	pthread_mutex_lock(&pins->lock);
 	chosen = pins->counts[number] == 0;
 	if (chosen)

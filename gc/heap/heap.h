@@ -84,6 +84,13 @@ enum gc_stop { GC_STOP_BRIEF, GC_STOP_FLIP };
 /* Done once for a mutator, at a safepoint of its own or while it cannot run. */
 typedef void (*gc_answer)(struct gc_heap *heap, struct gc_mutator *mutator);
 
+/* Stacks that no thread runs on: which of them to scan. */
+enum gc_parked {
+	GC_PARKED_NEW,	  /* not noted since stacks_begin(); they are noted now */
+	GC_PARKED_ALL,	  /* from now on held, until somebody runs on them */
+	GC_PARKED_UNHELD, /* those that are not */
+};
+
 /* What the collector needs from the runtime. stop() returns when every mutator stands at a
  * safepoint or is blocked; visits happen only between stop and resume. */
 struct gc_world {
@@ -103,6 +110,10 @@ struct gc_world {
 	void (*paused)(struct gc_heap *heap, const struct plx_pause *pause);
 	/* Hands out the words of a mutator's native stack: to itself, or while it cannot run. */
 	void (*scan_stack)(struct gc_heap *heap, struct gc_mutator *mutator, gc_words_visit visit);
+	/* The same for stacks that no thread runs on: before the snapshots, nothing of them is noted;
+	 * then `which` ones. Whoever gets hold of such a stack while snapshots are given notes it. */
+	void (*stacks_begin)(struct gc_heap *heap);
+	void (*scan_parked)(struct gc_heap *heap, enum gc_parked which, gc_words_visit visit);
 	/* Pages were taken away (in the pause) or are all back: faults begin or end. */
 	void (*armed)(struct gc_heap *heap, bool armed);
 };
@@ -187,6 +198,7 @@ struct gc_ambiguous {
 	/* The cycle's thread. */
 	struct gc_markbits marked; /* by the last marking */
 	uint8_t *judged;	   /* per region: was it white then? */
+	uint8_t *held;		   /* per region: a parked stack points into it */
 };
 
 /* See supply.c. */

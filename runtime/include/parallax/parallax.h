@@ -12,6 +12,7 @@
 #include <parallax/identity.h>
 #include <parallax/layout.h>
 #include <parallax/listener.h>
+#include <parallax/nativestack.h>
 #include <parallax/object.h>
 #include <parallax/pin.h>
 #include <parallax/root.h>
