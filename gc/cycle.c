@@ -134,7 +134,7 @@ static void answer_snapshot(struct gc_heap *heap, struct gc_mutator *mutator)
 {
 	gc_tlab_drop_all(heap, mutator);
 	if (heap->ambiguous)
-		heap->world->scan_stack(heap, mutator, gc_ambiguous_note);
+		heap->world->scan_stack(heap, mutator, &gc_ambiguous_noting);
 	answer_regime(mutator, GC_REGIME_MARKING);
 }
 

@@ -68,20 +68,34 @@ static void *allocate_try(struct plx_heap *heap, struct rt_thread *thread,
 	return object;
 }
 
+struct allocate_wait {
+	bool whole, emergency, collected; /* a stall */
+	uint32_t gate;			  /* pacing */
+	uint64_t wait_ns;
+};
+
+static void allocate_stall_stand(struct rt_thread *thread, void *context)
+{
+	struct plx_heap *heap = thread->gc.pub.heap;
+	struct allocate_wait *wait = context;
+
+	rt_block_begin(thread);
+	wait->collected = wait->whole || !rt_collector_wait_running(heap);
+	if (wait->collected)
+		rt_collector_wait(heap, wait->emergency ? "emergency" : "out of memory",
+				  wait->emergency);
+	plx_block_exit(&thread->gc.pub);
+}
+
 /* Wait for what the running cycle frees; if none runs, or `whole` is set, for one that starts now. */
 static bool allocate_stall(struct plx_heap *heap, struct rt_thread *thread, uint64_t bytes,
 			   bool whole, bool emergency)
 {
+	struct allocate_wait wait = {.whole = whole, .emergency = emergency};
 	uint64_t start_ns = gc_clock_ns(), stall_ns;
-	bool collected = true;
 
 	gc_add_relaxed(&heap->gc.stalled, 1); /* a hint for the plan */
-	plx_block_enter(&thread->gc.pub);
-	if (whole || !rt_collector_wait_running(heap))
-		rt_collector_wait(heap, emergency ? "emergency" : "out of memory", emergency);
-	else
-		collected = false;
-	plx_block_exit(&thread->gc.pub);
+	rt_stand(thread, allocate_stall_stand, &wait);
 	gc_sub_relaxed(&heap->gc.stalled, 1); /* as above */
 	stall_ns = gc_clock_ns() - start_ns;
 	gc_add_relaxed(&heap->gc.stats.stalls, 1); /* statistics */
@@ -92,25 +106,33 @@ static bool allocate_stall(struct plx_heap *heap, struct rt_thread *thread, uint
 						     .duration_ns = stall_ns,
 						     .bytes = bytes,
 						     .emergency = emergency});
-	return collected;
+	return wait.collected;
+}
+
+static void allocate_pace_stand(struct rt_thread *thread, void *context)
+{
+	const struct allocate_wait *wait = context;
+
+	rt_block_begin(thread);
+	gc_pace_wait(&thread->gc.pub.heap->gc, wait->gate, wait->wait_ns);
+	plx_block_exit(&thread->gc.pub);
 }
 
 /* Mutators are ahead of their ration: wait a little. */
 static void allocate_pace(struct plx_heap *heap, struct rt_thread *thread)
 {
-	uint32_t gate;
-	uint64_t wait_ns = gc_pace_wait_ns(&heap->gc, &gate), start_ns, paced_ns;
+	struct allocate_wait wait = {0};
+	uint64_t start_ns, paced_ns;
 
-	if (wait_ns == 0)
+	wait.wait_ns = gc_pace_wait_ns(&heap->gc, &wait.gate);
+	if (wait.wait_ns == 0)
 		return;
 	start_ns = gc_clock_ns();
-	plx_block_enter(&thread->gc.pub);
-	gc_pace_wait(&heap->gc, gate, wait_ns);
-	plx_block_exit(&thread->gc.pub);
+	rt_stand(thread, allocate_pace_stand, &wait);
 	paced_ns = gc_clock_ns() - start_ns;
 	gc_add_relaxed(&heap->gc.stats.paced, 1); /* statistics */
 	gc_add_relaxed(&heap->gc.stats.paced_ns, paced_ns);
-	GC_SPAN(thread->gc.events, paced, start_ns, paced_ns, wait_ns, 0, 0, 0);
+	GC_SPAN(thread->gc.events, paced, start_ns, paced_ns, wait.wait_ns, 0, 0, 0);
 }
 
 /* Did the last cycle leave room for this request, had nobody else come first? */

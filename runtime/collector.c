@@ -260,11 +260,17 @@ void rt_collector_stop(struct plx_heap *heap)
 	gc_mark_pool_destroy(heap->gc.mark_pool);
 }
 
+static void collect_stand(struct rt_thread *thread, void *context)
+{
+	(void)context;
+	rt_block_begin(thread);
+	rt_collector_wait(thread->gc.pub.heap, "asked for", false);
+	plx_block_exit(&thread->gc.pub);
+}
+
 void plx_collect(struct plx_thread *thread)
 {
-	plx_block_enter(thread);
-	rt_collector_wait(thread->heap, "asked for", false);
-	plx_block_exit(thread);
+	rt_stand(rt_thread_of(thread), collect_stand, NULL);
 }
 
 void plx_heap_collect(struct plx_heap *heap)

@@ -49,13 +49,26 @@ void *plx_guardian_poll(struct plx_thread *thread, struct plx_guardian *guardian
 	return (void *)gc_guardian_poll(&guardian->gc, &rt_thread_of(thread)->gc);
 }
 
+struct guardian_wait {
+	struct plx_guardian *guardian;
+	uint64_t timeout_ms;
+	bool ready;
+};
+
+static void guardian_stand(struct rt_thread *thread, void *context)
+{
+	struct guardian_wait *wait = context;
+
+	rt_block_begin(thread);
+	wait->ready = gc_guardian_wait(&wait->guardian->gc, wait->timeout_ms * 1000000);
+	plx_block_exit(&thread->gc.pub);
+}
+
 bool plx_guardian_wait(struct plx_thread *thread, struct plx_guardian *guardian,
 		       uint64_t timeout_ms)
 {
-	bool ready;
+	struct guardian_wait wait = {guardian, timeout_ms, false};
 
-	plx_block_enter(thread);
-	ready = gc_guardian_wait(&guardian->gc, timeout_ms * 1000000);
-	plx_block_exit(thread);
-	return ready;
+	rt_stand(rt_thread_of(thread), guardian_stand, &wait);
+	return wait.ready;
 }

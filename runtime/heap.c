@@ -72,6 +72,7 @@ static void heap_init_runtime(struct plx_heap *heap)
 	rt_telemetry_init(heap);
 	rt_pins_init(heap);
 	rt_native_stacks_init(heap);
+	rt_stackmaps_init(heap);
 	rt_listeners_init(heap);
 	heap->gc.world = &rt_world;
 	gc_pace_init(&heap->gc);
@@ -81,6 +82,7 @@ static void heap_destroy_runtime(struct plx_heap *heap)
 {
 	rt_listeners_destroy(heap);
 	rt_telemetry_destroy(heap);
+	rt_stackmaps_destroy(heap);
 	rt_native_stacks_destroy(heap);
 	rt_pins_destroy(heap);
 	rt_handles_destroy(heap);

@@ -123,7 +123,7 @@ static void native_note(struct plx_thread *thread, struct plx_native_stack *stac
 	    gc_load_relaxed(&stack->noted))
 		return;
 	gc_yield_point();
-	rt_stack_words(heap, &stack->words, gc_ambiguous_note);
+	rt_stack_words(heap, &stack->words, &gc_ambiguous_noting);
 	gc_store_relaxed(&stack->noted, 1);
 }
 
@@ -168,7 +168,7 @@ RT_SPILL_BODY void rt_native_stack_switch_body(struct plx_thread *thread,
 	(void)unused;
 	if (to == rt_thread_of(thread)->native)
 		return;
-	rt_stack_publish(rt_thread_of(thread), spill);
+	rt_stack_publish(rt_thread_of(thread), spill, false);
 	native_change(thread, to);
 }
 
@@ -208,11 +208,11 @@ static bool native_is_wanted(const struct plx_native_stack *stack, enum gc_parke
 	/* Relaxed: of a stack that is held. */
 	if (which == GC_PARKED_NEW)
 		return !gc_load_relaxed(&stack->noted);
-	return which == GC_PARKED_ALL || !gc_load_relaxed(&stack->held);
+	return which != GC_PARKED_UNHELD || !gc_load_relaxed(&stack->held);
 }
 
 static void native_scan_one(struct gc_heap *heap, struct plx_native_stack *stack,
-			    enum gc_parked which, gc_words_visit visit)
+			    enum gc_parked which, const struct gc_stack_visit *visit)
 {
 	if (!native_hold(stack))
 		return; /* its thread's */
@@ -226,7 +226,8 @@ static void native_scan_one(struct gc_heap *heap, struct plx_native_stack *stack
 	native_let(stack, RT_NATIVE_PARKED);
 }
 
-void rt_native_stacks_scan(struct gc_heap *heap, enum gc_parked which, gc_words_visit visit)
+void rt_native_stacks_scan(struct gc_heap *heap, enum gc_parked which,
+			   const struct gc_stack_visit *visit)
 {
 	struct rt_native_stacks *stacks = &rt_heap_of(heap)->native_stacks;
 

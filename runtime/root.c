@@ -68,19 +68,24 @@ void rt_roots_open(struct gc_heap *heap)
 	pthread_mutex_unlock(&roots->lock);
 }
 
-/* [RO-1] After adding: a safepoint, but only while a cycle starts. */
-static void root_wait(struct plx_thread *thread, bool closed)
+static void root_stand(struct rt_thread *thread, void *context)
 {
-	struct rt_roots *roots = &thread->heap->roots;
+	struct rt_roots *roots = &thread->gc.pub.heap->roots;
 
-	if (!closed)
-		return;
-	plx_block_enter(thread);
+	(void)context;
+	rt_block_begin(thread);
 	pthread_mutex_lock(&roots->lock);
 	while (roots->closed)
 		pthread_cond_wait(&roots->opened, &roots->lock);
 	pthread_mutex_unlock(&roots->lock);
-	plx_block_exit(thread);
+	plx_block_exit(&thread->gc.pub);
+}
+
+/* [RO-1] After adding: a safepoint, but only while a cycle starts. */
+static void root_wait(struct plx_thread *thread, bool closed)
+{
+	if (closed)
+		rt_stand(rt_thread_of(thread), root_stand, NULL);
 }
 
 static bool root_list_grow(void **list, uint32_t count, uint32_t *capacity, size_t entry_bytes)

@@ -120,6 +120,13 @@ void plx_poll_slow(struct plx_thread *pub)
 	rt_stand(rt_thread_of(pub), poll_stand, NULL);
 }
 
+void rt_block_begin(struct rt_thread *thread)
+{
+	GC_CHECK(TH_1, gc_load_relaxed(&thread->state) == RT_RUNNING);
+	rt_handshake_answer(thread);
+	rt_state_leave(thread, RT_BLOCKED);
+}
+
 /* plx_block_enter, after its registers were spilled: see stack.c. */
 RT_SPILL_BODY void rt_block_enter_body(struct plx_thread *pub, void *unused, void *unused_too,
 				       const struct rt_spill *spill)
@@ -127,10 +134,8 @@ RT_SPILL_BODY void rt_block_enter_body(struct plx_thread *pub, void *unused, voi
 	struct rt_thread *thread = rt_thread_of(pub);
 
 	(void)unused, (void)unused_too;
-	GC_CHECK(TH_1, gc_load_relaxed(&thread->state) == RT_RUNNING);
-	rt_stack_publish(thread, spill);
-	rt_handshake_answer(thread);
-	rt_state_leave(thread, RT_BLOCKED);
+	rt_stack_publish(thread, spill, false);
+	rt_block_begin(thread);
 }
 
 void plx_block_exit(struct plx_thread *pub)

@@ -7,6 +7,9 @@
  *        plx_native_stack_switch, the function that called them goes on running in its frame, so what it
  *        held may wander from slot to register and back; it holds nothing new, though, since it does not
  *        touch the heap. Frames above that one stand still and are read where they are.
+ * [SK-4] Frames with stack maps are walked (frames.c) from the caller of the function that spilled. What the
+ *        library itself waits in is called through rt_stand, so that the registers stay in its frame and can
+ *        be changed there; plx_block_enter returns, so what registers hold there is only known.
  * [SK-3] A stack is read by its thread, or by the collector while the thread cannot become RUNNING; one
  *        that no thread runs on by whoever holds it (nativestack.c).
  *
@@ -18,7 +21,7 @@
 
 #include "gc/collect/collect.h"
 #include "gc/os/sys.h"
-#include "runtime/spill.h"
+#include "runtime/frames.h"
 #include "runtime/world.h"
 
 /* Stacks are read as words, whoever they belong to: sanitizers must not look. */
@@ -110,9 +113,19 @@ static STACK_READS void stack_publish_from(struct rt_stack *stack, uintptr_t fro
 	stack->from = from + count * sizeof(uintptr_t); /* [SK-2] */
 }
 
+/* [SK-4] */
+static void stack_publish_frame(struct rt_stack *stack, const struct rt_spill *spill, bool stays)
+{
+	stack->ip = spill ? spill->return_address : 0;
+	stack->sp = (uintptr_t)(spill + 1);
+	stack->spill = stays ? spill : NULL;
+	if (spill)
+		memcpy(stack->saved, spill->registers, sizeof(stack->saved));
+}
+
 /* The calling thread's, from the spilled registers on [SK-1]. */
 __attribute__((noinline)) void rt_stack_publish(struct rt_thread *thread,
-						const struct rt_spill *spill)
+						const struct rt_spill *spill, bool stays)
 {
 	struct rt_stack *stack = stack_current(thread);
 	uintptr_t from = spill ? (uintptr_t)spill : (uintptr_t)__builtin_frame_address(0);
@@ -122,6 +135,7 @@ __attribute__((noinline)) void rt_stack_publish(struct rt_thread *thread,
 	from &= ~(sizeof(uintptr_t) - 1);
 	stack_check(thread, stack, from);
 	stack_publish_from(stack, from);
+	stack_publish_frame(stack, spill, stays);
 }
 
 void rt_stack_forget(struct rt_stack *stack)
@@ -133,7 +147,7 @@ void rt_stack_forget(struct rt_stack *stack)
 RT_SPILL_BODY void rt_stand_body(struct rt_thread *thread, rt_stand_call call, void *context,
 				 const struct rt_spill *spill)
 {
-	rt_stack_publish(thread, spill);
+	rt_stack_publish(thread, spill, true);
 	call(thread, context);
 }
 
@@ -145,16 +159,25 @@ static bool stack_is_there(const struct rt_thread *thread)
 }
 
 /* [SK-3] */
-void rt_stack_words(struct gc_heap *heap, const struct rt_stack *stack, gc_words_visit visit)
+void rt_stack_words(struct gc_heap *heap, const struct rt_stack *stack,
+		    const struct gc_stack_visit *visit)
 {
 	if (!stack->base || !stack->from)
 		return;
-	visit(heap, stack->copy, stack->copy + stack->copied);
-	visit(heap, (const uintptr_t *)stack->from, (const uintptr_t *)stack->base);
+	/* Relaxed: code that has a map has it before it runs. */
+	if (stack->ip && gc_load_relaxed(&rt_heap_of(heap)->stackmaps.count)) {
+		rt_frames_walk(rt_heap_of(heap), stack, visit);
+		return;
+	}
+	if (!visit->words)
+		return;
+	visit->words(heap, stack->copy, stack->copy + stack->copied);
+	visit->words(heap, (const uintptr_t *)stack->from, (const uintptr_t *)stack->base);
 }
 
 /* What it runs on; and its own stack, which nobody else goes on with. */
-void rt_stack_scan(struct gc_heap *heap, struct gc_mutator *mutator, gc_words_visit visit)
+void rt_stack_scan(struct gc_heap *heap, struct gc_mutator *mutator,
+		   const struct gc_stack_visit *visit)
 {
 	const struct rt_thread *thread = (const struct rt_thread *)mutator;
 

@@ -29,8 +29,7 @@
 #include "gc/heap/heap.h"
 #include "gc/heap/slot.h"
 #include "runtime/listener.h"
-
-struct rt_spill;
+#include "runtime/spill.h"
 
 enum rt_state { RT_RUNNING, RT_BLOCKED, RT_STOPPED, RT_HELD = 4 };
 
@@ -42,6 +41,11 @@ struct rt_stack {
 	uintptr_t from;	     /* words from here to the base stay where they are; 0: holds nothing */
 	uint32_t copied;
 	uintptr_t copy[RT_STACK_COPY]; /* the words below `from`, as they were */
+	/* Where a walk of frames begins; ip 0: not known. What it has in registers lies in `spill`, or, if that
+	 * is NULL, was as in `saved`. */
+	uintptr_t ip, sp;
+	const struct rt_spill *spill;
+	uintptr_t saved[RT_SAVED_COUNT];
 };
 
 /* PARKED <-> READ <-> CURRENT, see nativestack.c. */
@@ -55,6 +59,19 @@ struct plx_native_stack {
 	uint32_t noted, held;  /* relaxed atomics, see nativestack.c */
 	/* Under native_stacks.lock. */
 	struct plx_native_stack *next, *previous;
+};
+
+/* See stackmap.c. */
+struct rt_stackmap {
+	uintptr_t start, end;
+	const struct plx_stackmap *map;
+};
+
+struct rt_stackmaps {
+	pthread_mutex_t lock;
+	/* Under the lock; `count` is also read without. */
+	struct rt_stackmap *entries; /* [SM-1] */
+	uint32_t count, capacity;
 };
 
 struct rt_native_stacks {
@@ -187,6 +204,7 @@ struct plx_heap {
 	struct rt_handles handles;
 	struct rt_pins pins;
 	struct rt_native_stacks native_stacks;
+	struct rt_stackmaps stackmaps;
 	struct rt_collector collector;
 	struct rt_fault_thread fault_thread;
 	struct rt_telemetry telemetry;
@@ -216,6 +234,8 @@ static inline struct plx_heap *rt_heap_of(struct gc_heap *heap)
 /* safepoint.c */
 extern const struct gc_world rt_world;
 void rt_state_leave(struct rt_thread *thread, enum rt_state state);
+/* As plx_block_enter, of a thread that has published its stack: inside of rt_stand(). */
+void rt_block_begin(struct rt_thread *thread);
 void rt_block_enter_body(struct plx_thread *pub, void *unused, void *unused_too,
 			 const struct rt_spill *spill);
 void rt_state_enter(struct rt_thread *thread, enum rt_state waiting_as);
@@ -249,10 +269,13 @@ int rt_stack_open(struct rt_thread *thread);
 void rt_stand_spilled(struct rt_thread *thread, rt_stand_call call, void *context);
 void rt_stand_body(struct rt_thread *thread, rt_stand_call call, void *context,
 		   const struct rt_spill *spill);
-void rt_stack_publish(struct rt_thread *thread, const struct rt_spill *spill);
+/* `stays`: the spilled registers are there until the thread runs on, and are loaded from there then. */
+void rt_stack_publish(struct rt_thread *thread, const struct rt_spill *spill, bool stays);
 void rt_stack_forget(struct rt_stack *stack);
-void rt_stack_words(struct gc_heap *heap, const struct rt_stack *stack, gc_words_visit visit);
-void rt_stack_scan(struct gc_heap *heap, struct gc_mutator *mutator, gc_words_visit visit);
+void rt_stack_words(struct gc_heap *heap, const struct rt_stack *stack,
+		    const struct gc_stack_visit *visit);
+void rt_stack_scan(struct gc_heap *heap, struct gc_mutator *mutator,
+		   const struct gc_stack_visit *visit);
 
 /* Call a function that may answer, stop or block, with the stack published [SK-1]; what this thread has in
  * registers is in a frame until it returns. */
@@ -264,13 +287,18 @@ static inline void rt_stand(struct rt_thread *thread, rt_stand_call call, void *
 		call(thread, context);
 }
 
+/* stackmap.c */
+void rt_stackmaps_init(struct plx_heap *heap);
+void rt_stackmaps_destroy(struct plx_heap *heap);
+
 /* nativestack.c */
 void rt_native_stack_switch_body(struct plx_thread *thread, struct plx_native_stack *to,
 				 void *unused, const struct rt_spill *spill);
 void rt_native_stacks_init(struct plx_heap *heap);
 void rt_native_stacks_destroy(struct plx_heap *heap);
 void rt_native_stacks_begin(struct gc_heap *heap);
-void rt_native_stacks_scan(struct gc_heap *heap, enum gc_parked which, gc_words_visit visit);
+void rt_native_stacks_scan(struct gc_heap *heap, enum gc_parked which,
+			   const struct gc_stack_visit *visit);
 
 /* pin.c */
 void rt_pins_init(struct plx_heap *heap);

@@ -7,6 +7,9 @@
  *   flip    the stacks are gone over once more, in the pause, but for those that nobody has run on since
  *           the plan: a chosen region that a word points into is un-chosen (pin.c)
  *
+ * What a stack map tells of a frame is noted with the words, but keeps no region where it is: after all
+ * un-choosing it is brought up to date, with the pointers derived from it [AM-4].
+ *
  * A word is taken to mean the object it points to, into, or just behind the end of: compilers keep such
  * pointers instead of the first address.
  *
@@ -20,6 +23,9 @@
  *        objects are younger than that marking, or were moved by it, alive.
  * [AM-3] In between nothing has to be looked at: what a mutator loads after its snapshot will be marked
  *        anyway [CY-2], and only the flip moves.
+ *
+ * [AM-4] No un-choosing comes after the first reference was brought up to date. A slot that two frames list is
+ *        visited twice: the second time it refers to no region that is evacuated [F-2].
  *
  * Who runs here: mutators and the cycle's thread (note); the cycle's thread (all else). */
 #include <stdlib.h>
@@ -138,8 +144,8 @@ static inline uint32_t ambiguous_expand(const struct gc_heap *heap, uintptr_t wo
 /* Words of other threads' stacks and registers: sanitizers must not look. */
 #define AMBIGUOUS_READS __attribute__((no_sanitize("address"), no_sanitize("thread")))
 
-AMBIGUOUS_READS void gc_ambiguous_note(struct gc_heap *heap, const uintptr_t *low,
-				       const uintptr_t *high)
+static AMBIGUOUS_READS void ambiguous_note(struct gc_heap *heap, const uintptr_t *low,
+					   const uintptr_t *high)
 {
 	uintptr_t found[AMBIGUOUS_BATCH];
 	uint32_t count = 0;
@@ -155,6 +161,15 @@ AMBIGUOUS_READS void gc_ambiguous_note(struct gc_heap *heap, const uintptr_t *lo
 		ambiguous_add(heap->ambiguous, found, count);
 }
 
+static void ambiguous_note_reference(struct gc_heap *heap, uintptr_t *slot,
+				     uintptr_t *const *derived, uint32_t count)
+{
+	(void)derived, (void)count;
+	ambiguous_note(heap, slot, slot + 1);
+}
+
+const struct gc_stack_visit gc_ambiguous_noting = {ambiguous_note, ambiguous_note_reference};
+
 /* Before and after all mutators give their snapshots. */
 void gc_ambiguous_begin(struct gc_heap *heap)
 {
@@ -165,7 +180,7 @@ void gc_ambiguous_begin(struct gc_heap *heap)
 void gc_ambiguous_note_parked(struct gc_heap *heap)
 {
 	if (heap->ambiguous)
-		heap->world->scan_parked(heap, GC_PARKED_NEW, gc_ambiguous_note);
+		heap->world->scan_parked(heap, GC_PARKED_NEW, &gc_ambiguous_noting);
 }
 
 static int ambiguous_compare(const void *a, const void *b)
@@ -354,13 +369,15 @@ static void ambiguous_hold_words(struct gc_heap *heap, const uintptr_t *low, con
 	ambiguous_each_region(heap, low, high, ambiguous_hold);
 }
 
+static const struct gc_stack_visit ambiguous_holding = {ambiguous_hold_words, NULL};
+
 /* Before the plan. */
 void gc_ambiguous_hold_parked(struct gc_heap *heap)
 {
 	if (!heap->ambiguous)
 		return;
 	memset(heap->ambiguous->held, 0, heap->regions.count);
-	heap->world->scan_parked(heap, GC_PARKED_ALL, ambiguous_hold_words);
+	heap->world->scan_parked(heap, GC_PARKED_ALL, &ambiguous_holding);
 }
 
 bool gc_ambiguous_holds(const struct gc_heap *heap, uint32_t number)
@@ -380,9 +397,11 @@ static void ambiguous_keep_stw(struct gc_heap *heap, const uintptr_t *low, const
 	ambiguous_each_region(heap, low, high, ambiguous_unchoose);
 }
 
+static const struct gc_stack_visit ambiguous_keeping = {ambiguous_keep_stw, NULL};
+
 static void ambiguous_flip_one(struct gc_heap *heap, struct gc_mutator *mutator)
 {
-	heap->world->scan_stack(heap, mutator, ambiguous_keep_stw);
+	heap->world->scan_stack(heap, mutator, &ambiguous_keeping);
 }
 
 void gc_ambiguous_flip_stw(struct gc_heap *heap)
@@ -390,5 +409,37 @@ void gc_ambiguous_flip_stw(struct gc_heap *heap)
 	if (!heap->ambiguous)
 		return;
 	heap->world->each_mutator(heap, ambiguous_flip_one);
-	heap->world->scan_parked(heap, GC_PARKED_UNHELD, ambiguous_keep_stw);
+	heap->world->scan_parked(heap, GC_PARKED_UNHELD, &ambiguous_keeping);
+}
+
+/* [AM-4] */
+static AMBIGUOUS_READS void ambiguous_forward_reference_stw(struct gc_heap *heap, uintptr_t *slot,
+							    uintptr_t *const *derived,
+							    uint32_t count)
+{
+	struct gc_value value = {*slot};
+	uintptr_t object = gc_value_object(heap, value), moved;
+
+	if (!object)
+		return;
+	moved = gc_heap_moved(heap, object);
+	*slot = gc_value_moved(value, object, moved).bits;
+	for (uint32_t i = 0; i < count; i++)
+		*derived[i] += moved - object;
+}
+
+static const struct gc_stack_visit ambiguous_forwarding = {NULL, ambiguous_forward_reference_stw};
+
+static void ambiguous_forward_one(struct gc_heap *heap, struct gc_mutator *mutator)
+{
+	heap->world->scan_stack(heap, mutator, &ambiguous_forwarding);
+}
+
+/* What is precise on native stacks. */
+void gc_ambiguous_forward_stw(struct gc_heap *heap)
+{
+	if (!heap->ambiguous)
+		return;
+	heap->world->each_mutator(heap, ambiguous_forward_one);
+	heap->world->scan_parked(heap, GC_PARKED_ANY, &ambiguous_forwarding);
 }

@@ -70,13 +70,14 @@ bool gc_ambiguous_create(struct gc_heap *heap);
 void gc_ambiguous_destroy(struct gc_heap *heap);
 void gc_ambiguous_keep_bits(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes);
 void gc_ambiguous_judge(struct gc_heap *heap, uint32_t number, bool judged);
-void gc_ambiguous_note(struct gc_heap *heap, const uintptr_t *low, const uintptr_t *high);
+extern const struct gc_stack_visit gc_ambiguous_noting;
 void gc_ambiguous_begin(struct gc_heap *heap);
 void gc_ambiguous_note_parked(struct gc_heap *heap);
 void gc_ambiguous_resolve(struct gc_heap *heap);
 void gc_ambiguous_hold_parked(struct gc_heap *heap);
 bool gc_ambiguous_holds(const struct gc_heap *heap, uint32_t number);
 void gc_ambiguous_flip_stw(struct gc_heap *heap);
+void gc_ambiguous_forward_stw(struct gc_heap *heap);
 
 /* flip.c: the cycle; gc_flip_stw inside a pause. */
 void gc_flip_prepare(struct gc_heap *heap);

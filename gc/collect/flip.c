@@ -427,6 +427,7 @@ void gc_flip_stw(struct gc_heap *heap)
 	gc_ambiguous_flip_stw(heap);
 	flip_take_pages_stw(heap);
 	heap->world->each_root(heap, flip_root, NULL);
+	gc_ambiguous_forward_stw(heap);
 	if (cycle->mode == GC_FLIP_IN_PAUSE)
 		gc_move_stw(heap);
 	heap->world->each_mutator(heap, flip_barrier_off);

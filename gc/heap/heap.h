@@ -74,6 +74,16 @@ struct gc_satb_chunk {
 /* Called for runs of words that may be references. */
 typedef void (*gc_words_visit)(struct gc_heap *heap, const uintptr_t *low, const uintptr_t *high);
 
+/* Called for each reference that a stack map tells of, with the pointers that are derived from it. */
+typedef void (*gc_mapped_visit)(struct gc_heap *heap, uintptr_t *slot, uintptr_t *const *derived,
+				uint32_t count);
+
+/* What to do about a native stack; either may be NULL. */
+struct gc_stack_visit {
+	gc_words_visit words;
+	gc_mapped_visit reference;
+};
+
 /* Called for each root slot of the embedder's own memory. */
 typedef void (*gc_root_visit)(struct gc_heap *heap, uintptr_t *slot, void *context);
 
@@ -89,6 +99,7 @@ enum gc_parked {
 	GC_PARKED_NEW,	  /* not noted since stacks_begin(); they are noted now */
 	GC_PARKED_ALL,	  /* from now on held, until somebody runs on them */
 	GC_PARKED_UNHELD, /* those that are not */
+	GC_PARKED_ANY,	  /* all, and nothing is noted about them */
 };
 
 /* What the collector needs from the runtime. stop() returns when every mutator stands at a
@@ -108,12 +119,14 @@ struct gc_world {
 	void (*each_root)(struct gc_heap *heap, gc_root_visit visit, void *context);
 	/* A pause has ended; mutators run. */
 	void (*paused)(struct gc_heap *heap, const struct plx_pause *pause);
-	/* Hands out the words of a mutator's native stack: to itself, or while it cannot run. */
-	void (*scan_stack)(struct gc_heap *heap, struct gc_mutator *mutator, gc_words_visit visit);
+	/* Hands out what is on a mutator's native stack: to itself, or while it cannot run. */
+	void (*scan_stack)(struct gc_heap *heap, struct gc_mutator *mutator,
+			   const struct gc_stack_visit *visit);
 	/* The same for stacks that no thread runs on: before the snapshots, nothing of them is noted;
 	 * then `which` ones. Whoever gets hold of such a stack while snapshots are given notes it. */
 	void (*stacks_begin)(struct gc_heap *heap);
-	void (*scan_parked)(struct gc_heap *heap, enum gc_parked which, gc_words_visit visit);
+	void (*scan_parked)(struct gc_heap *heap, enum gc_parked which,
+			    const struct gc_stack_visit *visit);
 	/* Pages were taken away (in the pause) or are all back: faults begin or end. */
 	void (*armed)(struct gc_heap *heap, bool armed);
 };

@@ -17,6 +17,7 @@
 #include <parallax/pin.h>
 #include <parallax/root.h>
 #include <parallax/rootstack.h>
+#include <parallax/stackmap.h>
 #include <parallax/tag.h>
 #include <parallax/thread.h>
 #include <parallax/weak.h>
