@@ -98,6 +98,9 @@ void rt_state_enter(struct rt_thread *thread, enum rt_state waiting_as)
 		rt_state_leave(thread, waiting_as);
 	}
 	rt_handshake_answer(thread);
+	if (heap->delivery == PLX_DELIVERY_SIGBUS &&
+	    gc_load_acquire(&heap->gc.armed)) /* [MO-ARMED] */
+		rt_signal_unblock(thread);
 }
 
 static void poll_stand(struct rt_thread *thread, void *context)
@@ -143,6 +146,12 @@ void plx_block_exit(struct plx_thread *pub)
 	/* HELD for a moment, perhaps. */
 	GC_CHECK(TH_1, gc_load_relaxed(&rt_thread_of(pub)->state) & RT_BLOCKED);
 	rt_state_enter(rt_thread_of(pub), RT_BLOCKED);
+}
+
+bool plx_thread_is_running(const struct plx_thread *thread)
+{
+	/* Sequentially consistent: its own state, which says RUNNING before it looks at `stopping` [TH-1]. */
+	return gc_load_seq_cst(&((const struct rt_thread *)thread)->state) == RT_RUNNING;
 }
 
 struct rt_patience rt_patience_begin(const struct plx_heap *heap)
@@ -233,6 +242,11 @@ static void world_armed(struct gc_heap *gc, bool armed)
 		rt_fault_thread_armed(rt_heap_of(gc), armed);
 }
 
+static bool world_faults_ready(struct gc_heap *gc)
+{
+	return rt_heap_of(gc)->delivery != PLX_DELIVERY_SIGBUS || rt_signal_ensure() == 0;
+}
+
 const struct gc_world rt_world = {
 	.stop = world_stop,
 	.resume = world_resume,
@@ -246,5 +260,6 @@ const struct gc_world rt_world = {
 	.scan_stack = rt_stack_scan,
 	.stacks_begin = rt_native_stacks_begin,
 	.scan_parked = rt_native_stacks_scan,
+	.faults_ready = world_faults_ready,
 	.armed = world_armed,
 };

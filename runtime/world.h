@@ -25,6 +25,7 @@
 #include <parallax/cycle.h>
 #include <parallax/parallax.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "gc/heap/heap.h"
 #include "gc/heap/slot.h"
@@ -87,8 +88,10 @@ struct rt_thread {
 	/* Immutable after attach. */
 	pthread_t owner;
 	int tid;	    /* of the kernel */
-	void *signal_stack; /* ours, if the thread had none */
+	void *signal_stack; /* ours, if the thread had none, or one that was too small: */
+	stack_t signal_stack_before;
 	size_t signal_stack_bytes;
+	bool signal_was_blocked; /* SIGBUS, by the thread's mask */
 	/* The thread itself: pages of its scoped handles, in order. */
 	struct plx_handle **handle_pages;
 	uint32_t handle_page_count, handle_page_capacity;
@@ -331,6 +334,9 @@ void rt_fault_thread_armed(struct plx_heap *heap, bool armed);
 /* signal.c */
 int rt_signal_add(struct plx_heap *heap);
 void rt_signal_remove(struct plx_heap *heap);
+int rt_signal_ensure(void);
+/* The calling thread must be able to take faults. */
+void rt_signal_unblock(struct rt_thread *thread);
 int rt_signal_stack_add(struct rt_thread *thread);
 void rt_signal_stack_remove(struct rt_thread *thread);
 

@@ -92,7 +92,8 @@ static void flip_choose_mode(struct gc_heap *heap)
 	bool few = cycle->dirty_run_count <= 16 && cycle->dirty_pages <= 128 &&
 		   cycle->target_count <= 16;
 
-	if (cycle->stop_the_world || !heap->resolver->concurrent) {
+	if (cycle->stop_the_world || !heap->resolver->concurrent ||
+	    !heap->world->faults_ready(heap)) {
 		cycle->mode = GC_FLIP_IN_PAUSE;
 		return;
 	}

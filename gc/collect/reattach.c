@@ -5,11 +5,16 @@
  * [RA-2] A free region is attached whole before its first use, and its pages are marked as handed
  *        out, so that nobody builds them any more.
  *
+ * [RA-3] While a mutator moves an extent it takes no signals: a handler that touches the heap might wait for
+ *        that extent, and so for the code it interrupted.
+ *
  * Who runs here: the cycle's thread; mutators that take a free region while pages come back (under
  * regions.lock); under the copy plan also faults, for clean extents. */
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/resolver.h"
+#include "gc/os/signals.h"
+#include "gc/os/sys.h"
 
 static bool region_has_dirty_page(const struct gc_heap *heap, struct gc_page first, uint32_t count)
 {
@@ -140,8 +145,7 @@ static void reattach_free_part(struct gc_heap *heap, struct gc_haddr start, uint
 	}
 }
 
-/* [RA-2] */
-void gc_reattach_region(struct gc_heap *heap, uint32_t first, uint32_t count)
+static void reattach_region(struct gc_heap *heap, uint32_t first, uint32_t count)
 {
 	struct gc_haddr start = gc_region_start(&heap->regions, first);
 	uint64_t bytes = (uint64_t)count << heap->regions.region_shift;
@@ -165,4 +169,17 @@ void gc_reattach_region(struct gc_heap *heap, uint32_t first, uint32_t count)
 		while (!gc_page_try_hand_out(&heap->pages, (struct gc_page){page.n + (uint32_t)i}))
 			gc_backoff(&round);
 	}
+}
+
+/* [RA-2] [RA-3] */
+void gc_reattach_region(struct gc_heap *heap, uint32_t first, uint32_t count)
+{
+	sigset_t all, before;
+	int error;
+
+	gc_signals_fill(&all);
+	error = gc_sys->thread_mask(SIG_BLOCK, &all, &before); /* refused: a risk, and no more */
+	reattach_region(heap, first, count);
+	if (error == 0)
+		gc_sys->thread_mask(SIG_SETMASK, &before, NULL);
 }

@@ -127,6 +127,8 @@ struct gc_world {
 	void (*stacks_begin)(struct gc_heap *heap);
 	void (*scan_parked)(struct gc_heap *heap, enum gc_parked which,
 			    const struct gc_stack_visit *visit);
+	/* Before pages are taken away: would faults reach us? If not, this flip does all in its pause. */
+	bool (*faults_ready)(struct gc_heap *heap);
 	/* Pages were taken away (in the pause) or are all back: faults begin or end. */
 	void (*armed)(struct gc_heap *heap, bool armed);
 };

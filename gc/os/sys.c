@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "gc/os/signals.h"
+
 /* Turn libc's "-1 and errno" into the convention, putting errno back. */
 #define SYS_RESULT(type, call)                 \
 	do {                                   \
@@ -151,6 +153,11 @@ static int sys_sigaction(int number, const struct sigaction *action, struct siga
 	SYS_RESULT(int, sigaction(number, action, old));
 }
 
+static int sys_thread_mask(int how, const sigset_t *set, sigset_t *old)
+{
+	return -pthread_sigmask(how, set, old); /* leaves errno alone */
+}
+
 static int sys_sigaltstack(const stack_t *stack, stack_t *old)
 {
 	SYS_RESULT(int, sigaltstack(stack, old));
@@ -174,13 +181,7 @@ static int sys_thread_create(pthread_t *thread, void *(*entry)(void *), void *ar
 	int saved = errno, error;
 	sigset_t blocked, old;
 
-	sigfillset(&blocked);
-	sigdelset(&blocked, SIGBUS);
-	sigdelset(&blocked, SIGSEGV);
-	sigdelset(&blocked, SIGILL);
-	sigdelset(&blocked, SIGFPE);
-	sigdelset(&blocked, SIGTRAP);
-	sigdelset(&blocked, SIGABRT);
+	gc_signals_fill(&blocked);
 	pthread_sigmask(SIG_BLOCK, &blocked, &old);
 	error = pthread_create(thread, NULL, entry, argument);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -49,6 +49,7 @@
 	X(int, eventfd, (unsigned initial, int flags), (initial, flags))                        \
 	X(int, sigaction, (int number, const struct sigaction *action, struct sigaction *old),  \
 	  (number, action, old))                                                                \
+	X(int, thread_mask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))     \
 	X(int, sigaltstack, (const stack_t *stack, stack_t *old), (stack, old))                 \
 	X(int, thread_signal, (int tid, int number), (tid, number))                             \
 	X(int, stack_bounds, (void **low, size_t *bytes), (low, bytes))                         \

@@ -58,6 +58,7 @@ static const struct {
 	{INJECT_userfaultfd, {ENOSYS, EPERM}},
 	{INJECT_eventfd, {EMFILE}},
 	{INJECT_sigaction, {EINVAL}},
+	{INJECT_thread_mask, {EINVAL}},
 	{INJECT_sigaltstack, {ENOMEM}},
 	{INJECT_futex, {EINTR, EAGAIN}},
 	{INJECT_thread_create, {EAGAIN}},

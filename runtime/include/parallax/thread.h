@@ -32,8 +32,8 @@ struct plx_thread {
 PLX_BEGIN_DECLS
 
 /* Attach the calling thread. It must not be attached to this heap already (PLX_ERROR_MISUSE). May
- * block for a pause under way. Under SIGBUS delivery the thread also gets an alternate signal stack
- * if it has none. */
+ * block for a pause under way. Under SIGBUS delivery SIGBUS is unblocked, and the thread gets an
+ * alternate signal stack if it has none, or a small one; detaching puts both back. */
 PLX_EXPORT enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **thread,
 					     struct plx_error *error);
 
@@ -54,6 +54,12 @@ static inline void plx_poll(struct plx_thread *thread)
 /* Leave and re-enter the heap around blocking calls. Both are safepoints. They do not nest. */
 PLX_EXPORT void plx_block_enter(struct plx_thread *thread);
 PLX_EXPORT void plx_block_exit(struct plx_thread *thread);
+
+/* For signal handlers, of which it may be called: may the calling thread, which is attached as `thread`, read and
+ * write the heap now? False while it is stopped or in a blocking region, where a handler must leave the heap
+ * alone. Where it is true a handler may read objects and handles, and store what is no reference; it
+ * must not come to a safepoint or store references. Its sa_mask must not contain SIGBUS. */
+PLX_EXPORT bool plx_thread_is_running(const struct plx_thread *thread);
 
 PLX_END_DECLS
 
