@@ -199,6 +199,8 @@ static void driver_workload(struct driver *driver, enum run_workload workload)
 	for (unsigned plan = 0; plan < RUN_PLANS; plan++) {
 		if ((options->plans & 1u << plan) == 0)
 			continue;
+		if (plan == RUN_NONE && run_is_lisp(workload) && !options->plans_given)
+			continue; /* the Lisp is written for the collector */
 		if (plan == RUN_STW || plan == RUN_NONE) {
 			driver_add(driver, workload, (enum run_plan)plan, RUN_NO_DELIVERY);
 			continue;
@@ -398,8 +400,8 @@ static bool driver_one_map(const struct options *options)
 int driver_run(struct options *options)
 {
 	/* The order of the default: real input first. */
-	static const enum run_workload order[RUN_WORKLOADS] = {RUN_INDEX, RUN_CACHE, RUN_TREES,
-							       RUN_GCBENCH, RUN_FRAGMENT};
+	static const enum run_workload order[RUN_OWN] = {RUN_INDEX, RUN_CACHE, RUN_TREES,
+							 RUN_GCBENCH, RUN_FRAGMENT};
 	struct driver *driver;
 	bool minor_demanded, well;
 
@@ -418,9 +420,12 @@ int driver_run(struct options *options)
 		free(driver);
 		return status;
 	}
-	for (unsigned i = 0; i < RUN_WORKLOADS; i++)
-		if ((options->workloads & 1u << order[i]) != 0)
-			driver_workload(driver, order[i]);
+	for (unsigned i = 0; i < RUN_WORKLOADS; i++) {
+		enum run_workload workload = i < RUN_OWN ? order[i] : (enum run_workload)i;
+
+		if ((options->workloads & 1u << workload) != 0)
+			driver_workload(driver, workload);
+	}
 	if (!options->quiet)
 		report_table(options->json_path != NULL && strcmp(options->json_path, "-") == 0
 				     ? stderr

@@ -7,7 +7,7 @@
 #include "bench/gc_pause/work_index.h"
 #include "bench/gc_pause/work_trees.h"
 
-const work_thread_entry MEM_TABLE[RUN_WORKLOADS] = {
+const work_thread_entry MEM_TABLE[RUN_OWN] = {
 	[RUN_CACHE] = cache_thread,	  [RUN_TREES] = trees_thread,
 	[RUN_GCBENCH] = gcbench_thread,	  [RUN_INDEX] = index_thread,
 	[RUN_FRAGMENT] = fragment_thread,

@@ -16,8 +16,10 @@
 #define MIB (UINT64_C(1) << 20)
 #define MOST_THREADS 256
 
-static const char *const workload_names[RUN_WORKLOADS] = {"cache", "trees", "gcbench", "index",
-							  "fragment"};
+#define RUN_LISP_NAME(name) "lisp:" #name,
+
+static const char *const workload_names[RUN_WORKLOADS] = {
+	"cache", "trees", "gcbench", "index", "fragment", RUN_LISP_PROGRAMS(RUN_LISP_NAME)};
 static const char *const plan_names[RUN_PLANS] = {"minor", "copy", "stw", "none"};
 static const char *const delivery_names[2] = {"thread", "sigbus"};
 
@@ -97,11 +99,12 @@ void options_print_help(void)
 	       "Runs workloads on the collector, one plan after the other, and reports what they waited.\n"
 	       "Each run is a process of its own. Without options: index, then cache, in all plans.\n"
 	       "\n"
-	       "  --workload W      cache, trees, gcbench, index, fragment, all, or a list: a,b\n"
+	       "  --workload W      cache, trees, gcbench, index, fragment, all of these, or a list: a,b;\n"
+	       "                    or lisp:PROGRAM: deep, shallow, boyer, ... (docs/benchmarks.md)\n"
 	       "  --plan P          minor, copy, stw, none (plain malloc), all, or a list\n"
 	       "  --delivery D      thread, sigbus, all (for minor and copy)\n"
 	       "  --threads N       mutator threads (default: one per CPU, at most 4)\n"
-	       "  --heap BYTES      limit of the heap; K, M, G are powers of 1024 (cache: 384M, others: 192M)\n"
+	       "  --heap BYTES      limit of the heap; K, M, G are powers of 1024 (cache: 384M, lisp: 512M, others: 192M)\n"
 	       "  --live BYTES      live data to hold (cache: 128M, others: 64M; gcbench: by --depth)\n"
 	       "  --update-ratio P  share of operations that replace something (default 0.5)\n"
 	       "  --seconds S       length of a run (default 8)\n"
@@ -182,11 +185,11 @@ static bool parse_real(const char *name, const char *text, double lowest, double
 	return true;
 }
 
-/* A list of words separated by commas, or "all", as a bit mask. */
+/* A list of words separated by commas, or "all", which is the first `all` of them, as a bit mask. */
 static bool parse_set(const char *name, const char *text, const char *const *words, unsigned count,
-		      unsigned *into)
+		      unsigned all, unsigned *into)
 {
-	char accepted[128] = "all";
+	char accepted[512] = "all";
 	const char *at = text;
 	unsigned set = 0;
 
@@ -202,7 +205,7 @@ static bool parse_set(const char *name, const char *text, const char *const *wor
 			if (strlen(words[i]) == length && strncmp(words[i], at, length) == 0)
 				found = 1u << i;
 		if (length == 3 && strncmp(at, "all", 3) == 0)
-			found = (1u << count) - 1;
+			found = (1u << all) - 1;
 		if (found == 0)
 			return complain(name, text, accepted);
 		set |= found;
@@ -229,13 +232,14 @@ static bool parse_one(struct options *options, int code, const char *name, const
 
 	switch (code) {
 	case OPTION_WORKLOAD:
-		return parse_set(name, text, workload_names, RUN_WORKLOADS, &options->workloads);
+		return parse_set(name, text, workload_names, RUN_WORKLOADS, RUN_OWN,
+				 &options->workloads);
 	case OPTION_PLAN:
 		options->plans_given = strcmp(text, "all") != 0;
-		return parse_set(name, text, plan_names, RUN_PLANS, &options->plans);
+		return parse_set(name, text, plan_names, RUN_PLANS, RUN_PLANS, &options->plans);
 	case OPTION_DELIVERY:
 		options->deliveries_given = true;
-		return parse_set(name, text, delivery_names, 2, &options->deliveries);
+		return parse_set(name, text, delivery_names, 2, 2, &options->deliveries);
 	case OPTION_THREADS:
 		return parse_narrow(name, text, 1, MOST_THREADS, &options->threads);
 	case OPTION_HEAP:
@@ -343,7 +347,10 @@ struct options options_for_workload(const struct options *options, enum run_work
 	    filled.live_bytes > filled.heap_bytes / 3)
 		filled.live_bytes = filled.heap_bytes / 3;
 	if (filled.heap_bytes == 0) {
-		filled.heap_bytes = (workload == RUN_CACHE ? 384 : 192) * MIB;
+		filled.heap_bytes = (workload == RUN_CACHE   ? 384
+				     : run_is_lisp(workload) ? 512
+							     : 192) *
+				    MIB;
 		if (options->live_bytes > filled.heap_bytes / 3)
 			filled.heap_bytes = 3 * options->live_bytes;
 	}

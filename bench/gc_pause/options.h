@@ -5,7 +5,36 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum run_workload { RUN_CACHE, RUN_TREES, RUN_GCBENCH, RUN_INDEX, RUN_FRAGMENT, RUN_WORKLOADS };
+/* Programs of examples/lisp/programs that are workloads, each called lisp:NAME. Those that look at the whole
+ * process (symbols, guardians, foreign) are not, for several threads run a program at once. */
+#define RUN_LISP_PROGRAMS(X) \
+	X(boyer)             \
+	X(deep)              \
+	X(deriv)             \
+	X(destruct)          \
+	X(earley)            \
+	X(gcbench)           \
+	X(hash)              \
+	X(puzzle)            \
+	X(queens)            \
+	X(shallow)           \
+	X(strings)           \
+	X(tak)               \
+	X(threads)           \
+	X(vectors)
+
+#define RUN_LISP_ENUM(name) RUN_LISP_##name,
+
+enum run_workload {
+	RUN_CACHE,
+	RUN_TREES,
+	RUN_GCBENCH,
+	RUN_INDEX,
+	RUN_FRAGMENT,
+	RUN_OWN, /* how many of them are written for this program; the rest are Lisp */
+	RUN_BEFORE_LISP = RUN_OWN - 1,
+	RUN_LISP_PROGRAMS(RUN_LISP_ENUM) RUN_WORKLOADS
+};
 enum run_plan { RUN_MINOR, RUN_COPY, RUN_STW, RUN_NONE, RUN_PLANS };
 enum run_delivery { RUN_THREAD, RUN_SIGBUS, RUN_NO_DELIVERY, RUN_DELIVERIES };
 
@@ -49,6 +78,11 @@ void options_print_help(void);
 struct options options_for_workload(const struct options *options, enum run_workload workload);
 
 const char *run_workload_name(enum run_workload workload);
+
+static inline bool run_is_lisp(enum run_workload workload)
+{
+	return workload >= RUN_OWN;
+}
 const char *run_plan_name(enum run_plan plan);
 const char *run_delivery_name(enum run_delivery delivery); /* "" if there is none */
 

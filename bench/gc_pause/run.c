@@ -17,6 +17,7 @@
 #include "bench/gc_pause/bare.h"
 #include "bench/gc_pause/files.h"
 #include "bench/gc_pause/heap_map.h"
+#include "bench/gc_pause/lisp.h"
 #include "bench/gc_pause/monitor.h"
 #include "bench/gc_pause/workload.h"
 
@@ -168,6 +169,10 @@ static bool run_make_heap(struct run *run)
 			 plx_delivery_name(plx_heap_delivery(run->work.heap)));
 		return run_fail(run, RESULT_UNAVAILABLE, message);
 	}
+	/* In Lisp running out of memory is an error that programs catch. */
+	if (run_is_lisp(run->result->workload))
+		return work_lisp_open(&run->work, &config, message, sizeof(message)) ||
+		       run_fail(run, RESULT_FAILED, message);
 	plx_heap_set_oom_handler(run->work.heap, run_on_oom, NULL);
 	return true;
 }
@@ -197,11 +202,12 @@ static bool run_make_workers(struct run *run)
 static void run_threads(struct run *run)
 {
 	const work_thread_entry *table = run->work.heap != NULL ? work_on_parallax : work_on_malloc;
+	work_thread_entry entry = run_is_lisp(run->result->workload) ? work_lisp_thread
+								     : table[run->result->workload];
 
 	pthread_barrier_init(&run->work.barrier, NULL, run->work.threads);
 	for (unsigned i = 0; i < run->work.threads; i++) {
-		if (pthread_create(&run->workers[i].thread, NULL, table[run->result->workload],
-				   &run->workers[i]) != 0) {
+		if (pthread_create(&run->workers[i].thread, NULL, entry, &run->workers[i]) != 0) {
 			fprintf(stderr, "gc_pause: cannot start thread %u\n", i);
 			_exit(1);
 		}
@@ -342,6 +348,9 @@ static bool run_prepare(struct run *run)
 		run->result->has_bare = true;
 		bare_measure(&run->result->bare);
 	}
+	if (run->result->plan == RUN_NONE && run_is_lisp(run->result->workload))
+		return run_fail(run, RESULT_UNAVAILABLE,
+				"the Lisp is written for the collector: it has no plan none");
 	if (run->result->plan != RUN_NONE && !run_make_heap(run))
 		return false;
 	if (!run_make_workers(run))
@@ -369,6 +378,8 @@ void run_once(const struct options *options, struct result *result)
 	if (run_prepare(run)) {
 		run_threads(run);
 		run_report(run);
+		if (run_is_lisp(result->workload))
+			work_lisp_close(&run->work);
 		if (run->work.heap != NULL)
 			plx_heap_destroy(run->work.heap);
 	}

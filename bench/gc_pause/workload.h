@@ -63,10 +63,10 @@ struct worker {
 	void *own; /* the workload's */
 };
 
-/* One per workload, in each of the two tables: the body of a worker thread. */
+/* One per workload of our own, in each of the two tables: the body of a worker thread. */
 typedef void *(*work_thread_entry)(void *worker);
-extern const work_thread_entry work_on_parallax[RUN_WORKLOADS];
-extern const work_thread_entry work_on_malloc[RUN_WORKLOADS];
+extern const work_thread_entry work_on_parallax[RUN_OWN];
+extern const work_thread_entry work_on_malloc[RUN_OWN];
 
 /* `index` of `parts` nearly equal parts of `total`. */
 static inline uint64_t work_part_begin(uint64_t total, unsigned parts, unsigned index)

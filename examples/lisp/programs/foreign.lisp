@@ -1,0 +1,63 @@
+; C code on Lisp strings by their address: pinned, outside of the heap, while other threads collect.
+
+(define (pattern n)
+  (let ((string (make-string n)))
+    (let loop ((i 0))
+      (when (< i n)
+        (string-set! string i (number->char (+ 32 (remainder (* i 7) 90))))
+        (loop (+ i 1))))
+    string))
+
+; The same checksum in Lisp.
+(define (adler string)
+  (let loop ((i 0) (a 1) (b 0))
+    (if (= i (string-length string))
+        (+ (* b 65536) a)
+        (let ((a (remainder (+ a (char->number (string-ref string i))) 65521)))
+          (loop (+ i 1) a (remainder (+ a b) 65521))))))
+
+(define (sorted? string)
+  (let loop ((i 1))
+    (or (>= i (string-length string))
+        (and (<= (char->number (string-ref string (- i 1))) (char->number (string-ref string i)))
+             (loop (+ i 1))))))
+
+; Read until `count` bytes are there, through a buffer that never moves.
+(define (read-all port count)
+  (define buffer (make-buffer 700))
+  (define address-of-buffer (address buffer))
+  (let loop ((parts '()) (left count))
+    (if (= left 0)
+        (begin
+          (check "the buffer stays" (address buffer) address-of-buffer)
+          (apply string-append (reverse parts)))
+        (let ((n (port-read! port buffer)))
+          (loop (cons (substring buffer 0 n) parts) (- left n))))))
+
+(define (through-pipe string times)
+  (let* ((ends (pipe))
+         (writer (thread (lambda ()
+                           (repeat times (lambda () (port-write (cdr ends) string)))
+                           (port-close (cdr ends))
+                           'written)))
+         (got (read-all (car ends) (* times (string-length string)))))
+    (check "the end" (port-read! (car ends) (make-string 10)) 0)
+    (check "the writer" (join writer) 'written)
+    (port-close (car ends))
+    got))
+
+(define (run scale)
+  (let loop ((i 0) (sum 0))
+    (if (= i scale)
+        sum
+        (let* ((text (pattern 1500)) (copy (string-append text "")))
+          (check "checksum" (checksum text) (adler text))
+          (sort-bytes! copy)
+          (check "sorted" (sorted? copy) #t)
+          (check "still the same bytes" (length (string->list copy)) 1500)
+          (check "through a pipe" (through-pipe text 20) (apply string-append (map (lambda (i) text) (iota 20))))
+          (check "no pin is left" (cdr (assq 'pins (heap-stats))) 0)
+          (check "what fails" (try (port-write (let ((p (pipe))) (port-close (cdr p)) (cdr p)) "x")
+                                   (lambda (thrown) (car thrown)))
+                 "the system call failed:")
+          (loop (+ i 1) (+ sum (checksum text)))))))

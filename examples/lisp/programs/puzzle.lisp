@@ -1,0 +1,40 @@
+; Filling a board with dominoes in every possible way, by trying and taking back; each solution is kept as a
+; list for a while. A 6 by 6 board has 6728 (Kasteleyn; Temperley and Fisher, 1961).
+
+(define (first-free board from)
+  (if (vector-ref board from) (first-free board (+ from 1)) from))
+
+(define (solve board columns rows kept)
+  (define cells (* columns rows))
+  (define count 0)
+  (define (solution placed)
+    (vector-set! kept (remainder count (vector-length kept)) (map (lambda (p) (cons p (+ p 1))) placed))
+    (set! count (+ count 1)))
+  (define (place! a b placed)
+    (vector-set! board a #t)
+    (vector-set! board b #t)
+    (try-from a (cons a placed))
+    (vector-set! board a #f)
+    (vector-set! board b #f))
+  (define (try-from from placed)
+    (let ((at (first-free board from)))
+      (if (= at cells)
+          (solution placed)
+          (let ((below (+ at columns)) (right (+ at 1)))
+            (when (and (< (remainder at columns) (- columns 1)) (not (vector-ref board right)))
+              (place! at right placed))
+            (when (< below cells)
+              (place! at below placed))))))
+  (try-from 0 '())
+  count)
+
+; One cell beyond the board is free for ever: there the search ends.
+(define (board columns rows) (make-vector (+ 1 (* columns rows)) #f))
+
+(define (run scale)
+  (let loop ((i 0) (sum 0))
+    (cond ((< i scale)
+           (loop (+ i 1) (+ sum (check "4 by 5" (solve (board 5 4) 5 4 (make-vector 64 '())) 95))))
+          ((>= scale 5)
+           (+ sum (check "6 by 6" (solve (board 6 6) 6 6 (make-vector 512 '())) 6728)))
+          (else sum))))
