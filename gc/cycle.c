@@ -238,6 +238,7 @@ static void cycle_flip(struct gc_heap *heap)
 	gc_guardians_switch_stw(heap);
 	gc_identities_switch_stw(heap);
 	heap->world->armed(heap, gc_load_acquire(&heap->armed)); /* [MO-ARMED] */
+	gc_trap_heap_open_stw(&heap->regions);
 	cycle_pause_end(heap);
 	GC_PHASE_END(heap, flip, gc_flip_mode_name(heap->cycle.mode), heap->cycle.dirty_pages, 0,
 		     0);

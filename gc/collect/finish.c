@@ -81,8 +81,10 @@ static void finish_evacuated(struct gc_heap *heap)
 
 			/* [PN-4]; relaxed: written by this thread */
 			if (gc_load_relaxed(&heap->regions.bits[number]) & GC_REGION_EVACUATED) {
+				gc_trap_poison(&heap->regions, number);
 				pthread_mutex_lock(&heap->regions.lock);
 				gc_region_free_locked(&heap->regions, number);
+				gc_trap_add_locked(&heap->regions, number);
 				gc_ambiguous_judge(heap, number, false);
 				pthread_mutex_unlock(&heap->regions.lock);
 				heap->cycle.freed_regions++;
@@ -90,6 +92,9 @@ static void finish_evacuated(struct gc_heap *heap)
 			number = next;
 		}
 	}
+	pthread_mutex_lock(&heap->regions.lock);
+	gc_traps_close_locked(&heap->regions);
+	pthread_mutex_unlock(&heap->regions.lock);
 }
 
 void gc_finish(struct gc_heap *heap)
@@ -100,6 +105,7 @@ void gc_finish(struct gc_heap *heap)
 	finish_disarm(heap);
 	gc_yield_point();
 	finish_empty_alias(heap);
+	gc_trap_alias_close(&heap->regions);
 	/* Handing out free regions looks at phase, states and bits: they change together. Extents are
 	 * attached before their targets stop being targets: else an extent that holds copied pages
 	 * would look clean for a moment, and a late fault could move the emptied alias over it. */

@@ -215,8 +215,11 @@ void gc_flip_prepare(struct gc_heap *heap)
 			&heap->pages,
 			gc_heap_page(heap, gc_region_start(&heap->regions, cycle->targets[i])),
 			gc_heap_pages_per_region(heap));
-	if (cycle->mode != GC_FLIP_IN_PAUSE)
+	if (cycle->mode != GC_FLIP_IN_PAUSE) {
+		gc_traps_lift(&heap->regions); /* [TR-2] */
+		gc_trap_alias_open(&heap->regions);
 		flip_arm_leaf_targets(heap);
+	}
 	if (cycle->mode == GC_FLIP_ZAP)
 		flip_zap_object_targets(heap);
 	if (cycle->mode == GC_FLIP_DETACH)
@@ -427,6 +430,8 @@ void gc_flip_stw(struct gc_heap *heap)
 	gc_pins_flip_stw(heap);
 	gc_ambiguous_flip_stw(heap);
 	flip_take_pages_stw(heap);
+	if (cycle->mode != GC_FLIP_IN_PAUSE && heap->pins.regions == 0) /* [TR-5] */
+		gc_trap_heap_close_stw(&heap->regions, cycle->detach_bytes);
 	heap->world->each_root(heap, flip_root, NULL);
 	gc_ambiguous_forward_stw(heap);
 	if (cycle->mode == GC_FLIP_IN_PAUSE)

@@ -41,7 +41,7 @@ int gc_regions_create(struct gc_regions *regions, const struct gc_view *view, ui
 	regions->table = gc_meta_alloc(regions->count * sizeof(*regions->table));
 	regions->bits = gc_meta_alloc(regions->count);
 	regions->history = gc_meta_alloc(sizeof(*regions->history));
-	if (!regions->table || !regions->bits || !regions->history)
+	if (!regions->table || !regions->bits || !regions->history || !gc_traps_create(regions))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < GC_RANGE_COUNT; i++) /* but the last part: see heap_range_bytes */
 		if (!range_create(&regions->ranges[i], i * per_range,
@@ -61,6 +61,7 @@ void gc_regions_destroy(struct gc_regions *regions)
 	gc_meta_free(regions->table, regions->count * sizeof(*regions->table));
 	gc_meta_free(regions->bits, regions->count);
 	gc_meta_free(regions->history, sizeof(*regions->history));
+	gc_traps_destroy(regions);
 	pthread_mutex_destroy(&regions->lock);
 }
 
@@ -144,6 +145,7 @@ static void region_claim_locked(struct gc_regions *regions, struct gc_region_ran
 	bool touched = index < range->high_water;
 	bool fresh = region->fresh || !(resident || touched);
 
+	gc_trap_open_locked(regions, range->first + index); /* [TR-1] */
 	bitmap_assign(resident ? range->free_resident : range->free_empty, index, false);
 	regions->resident_free -= resident;
 	gc_store_relaxed(&regions->used, regions->used + 1); /* hints are read unlocked */
@@ -225,6 +227,7 @@ uint32_t gc_region_supply_locked(struct gc_regions *regions, enum gc_range which
 
 	if (index == range->count || !gc_region_lacks_supply_locked(regions, which, ahead))
 		return GC_REGION_NONE;
+	gc_trap_open_locked(regions, range->first + index); /* [TR-1] */
 	bitmap_assign(range->free_empty, index, false);
 	bitmap_assign(range->free_resident, index, true);
 	regions->resident_free++;

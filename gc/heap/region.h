@@ -28,6 +28,7 @@
 #include "gc/base/atomic.h"
 #include "gc/base/types.h"
 #include "gc/heap/history.h"
+#include "gc/heap/trap.h"
 #include "gc/heap/view.h"
 
 enum gc_region_kind {
@@ -92,6 +93,7 @@ struct gc_regions {
 	uint32_t used, resident_free, reserve_spent;
 	bool decommit_allowed; /* false while private pages lie in the alias, out of reach */
 	uint64_t returned_bytes;
+	struct gc_traps traps; /* debug builds */
 };
 
 enum gc_region_purpose { GC_FOR_MUTATOR, GC_FOR_COLLECTOR };

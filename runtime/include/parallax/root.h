@@ -69,7 +69,7 @@ PLX_EXPORT enum plx_status plx_root_range_remove(struct plx_thread *thread, void
 
 /* A callback that enumerates roots the VM keeps in structures of its own, by handing each slot to
  * plx_root_visit. It runs inside pauses, on a collector thread, with every mutator stopped; it must
- * not allocate from the heap or wait for a mutator. Adding is a safepoint as above. */
+ * not allocate from the heap, look at objects, or wait for a mutator. Adding is a safepoint as above. */
 struct plx_root_visit;
 typedef void (*plx_root_visitor)(struct plx_root_visit *visit, void *context);
 PLX_EXPORT void plx_root_visit(struct plx_root_visit *visit, void *slot);
