@@ -71,6 +71,7 @@
 #include "gc/collect/resolver.h"
 #include "gc/collect/rootstack.h"
 #include "gc/collect/telemetry.h"
+#include "gc/collect/workers.h"
 
 const char gc_cause_pacing[] = "pacing";
 
@@ -231,6 +232,7 @@ static void cycle_end_without_flip(struct gc_heap *heap)
 static void cycle_flip(struct gc_heap *heap)
 {
 	gc_guardians_carry(heap);
+	gc_workers_thin(heap);
 	gc_supply_hold(heap);
 	gc_flip_prepare(heap);
 	cycle_pause_begin(heap, GC_STOP_FLIP);
@@ -289,6 +291,7 @@ static void cycle_begin(struct gc_heap *heap, const char *cause, bool stop_the_w
 	gc_store_relaxed(&heap->regions.history->cycle,
 			 (uint32_t)gc_load_relaxed(&heap->stats.cycles));
 	gc_telemetry_cycle_begin(heap);
+	gc_workers_thin(heap);
 	if (stop_the_world)
 		cycle_pause_begin(heap, GC_STOP_FLIP);
 }

@@ -166,6 +166,7 @@ static void *allocate(struct plx_thread *pub, const struct plx_layout *layout, u
 	if (bytes == 0)
 		return allocate_give_up(heap, pub, length);
 	plx_poll(pub);
+	rt_torture_allocate(thread);
 	if (gc_pace_wants_cycle(&heap->gc))
 		rt_collector_request(heap, gc_cause_pacing);
 	allocate_pace(heap, thread);

@@ -159,6 +159,8 @@ enum plx_status rt_choose(struct plx_heap *heap, struct plx_error *error)
 	enum plx_status status = choose_sizes(&heap->gc.config, error);
 
 	if (status == PLX_OK)
+		status = rt_torture_choose(heap, error);
+	if (status == PLX_OK)
 		status = choose_demand(&heap->gc.config, &plan, error);
 	if (status != PLX_OK)
 		return status;

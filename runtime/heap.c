@@ -105,6 +105,9 @@ static int heap_start(struct plx_heap *heap, const char **step)
 {
 	int error;
 
+	*step = "allocating tables for GC_TORTURE";
+	if (!rt_torture_create(heap))
+		return -ENOMEM;
 	*step = "userfaultfd";
 	error = heap_open_uffd(heap);
 	if (error < 0)
@@ -129,6 +132,7 @@ static int heap_start(struct plx_heap *heap, const char **step)
 static void heap_free(struct plx_heap *heap)
 {
 	rt_trace_close(heap);
+	rt_torture_destroy(heap);
 	heap_destroy_runtime(heap);
 	gc_rootstacks_destroy(&heap->gc);
 	gc_heap_destroy(&heap->gc);

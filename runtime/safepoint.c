@@ -121,6 +121,7 @@ static void poll_stand(struct rt_thread *thread, void *context)
 void plx_poll_slow(struct plx_thread *pub)
 {
 	rt_stand(rt_thread_of(pub), poll_stand, NULL);
+	rt_torture_poll(rt_thread_of(pub));
 }
 
 void rt_block_begin(struct rt_thread *thread)
@@ -224,8 +225,9 @@ static void world_resume(struct gc_heap *gc)
 	struct plx_heap *heap = rt_heap_of(gc);
 
 	for (struct rt_thread *t = heap->threads; t; t = t->next)
-		gc_store_relaxed(&t->gc.pub.poll, 0); /* its thread stands still */
-	gc_store_seq_cst(&heap->stopping, 0);	      /* [MO-RESUME] */
+		gc_store_relaxed(&t->gc.pub.poll,
+				 rt_poll_at_rest(heap)); /* its thread stands still */
+	gc_store_seq_cst(&heap->stopping, 0);		 /* [MO-RESUME] */
 	futex_wake_all(&heap->stopping);
 	pthread_mutex_unlock(&heap->threads_lock);
 }

@@ -46,6 +46,7 @@ static void thread_link_locked(struct plx_heap *heap, struct rt_thread *thread)
 	/* Relaxed, both: under threads_lock, see the file head and cycle_handshake. */
 	thread->gc.pub.barrier = gc_load_relaxed(&heap->gc.regime);
 	thread->answered = gc_load_relaxed(&heap->handshake.round);
+	thread->gc.pub.poll = rt_poll_at_rest(heap);
 	gc_add_relaxed(&heap->attached, 1); /* a hint for others; the lock guards the list */
 }
 

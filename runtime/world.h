@@ -212,7 +212,8 @@ struct plx_heap {
 	struct rt_fault_thread fault_thread;
 	struct rt_telemetry telemetry;
 	struct rt_listeners listeners;
-	struct rt_trace *trace; /* the collector thread's; NULL: none */
+	uint64_t *torture_sites; /* atomic words; see torture.c; NULL: none */
+	struct rt_trace *trace;	 /* the collector thread's; NULL: none */
 	/* Set once, before threads attach. */
 	plx_oom_handler oom_handler;
 	void *oom_context;
@@ -352,6 +353,19 @@ void rt_trace_write(struct plx_heap *heap);
 void rt_telemetry_cycle(struct plx_heap *heap);
 void rt_telemetry_init(struct plx_heap *heap);
 void rt_telemetry_destroy(struct plx_heap *heap);
+
+/* torture.c: creation; a thread at a poll, and at an allocation that is out of line. */
+enum plx_status rt_torture_choose(struct plx_heap *heap, struct plx_error *error);
+bool rt_torture_create(struct plx_heap *heap);
+void rt_torture_destroy(struct plx_heap *heap);
+void rt_torture_poll(struct rt_thread *thread);
+void rt_torture_allocate(struct rt_thread *thread);
+
+/* What `poll` is while nobody wants anything: threads come by at every poll, or at none. */
+static inline uint32_t rt_poll_at_rest(const struct plx_heap *heap)
+{
+	return gc_torture_is(&heap->gc.torture, GC_TORTURE_SAFEPOINTS);
+}
 
 /* log.c: the thread that makes a heap; the others: the collector thread. */
 void rt_log_plan(const struct plx_heap *heap);

@@ -113,6 +113,10 @@ void gc_supply_let_go(struct gc_heap *heap);
 void gc_supply_start(struct gc_heap *heap);
 void gc_supply_stop(struct gc_heap *heap);
 
+/* torture.c: GC_TORTURE: the cycle after the flip; a fault that finds a page unclaimed. */
+void gc_torture_hold_back(struct gc_heap *heap);
+void gc_torture_leave_fault(struct gc_heap *heap, struct gc_page page);
+
 /* finish.c: the cycle. */
 void gc_finish(struct gc_heap *heap);
 

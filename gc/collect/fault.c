@@ -35,6 +35,7 @@ void gc_fault_resolve_fault(struct gc_heap *heap, struct gc_haddr address, char 
 			continue;
 		}
 		if (state == GC_PAGE_DETACHED && heap->resolver->is_unit(heap, page)) {
+			gc_torture_leave_fault(heap, page);
 			if (gc_page_try_claim(&heap->pages, page))
 				gc_unit_finish_fault(heap, page, scratch);
 			continue;

@@ -24,6 +24,13 @@ struct move_run {
 	uint32_t first, count, limit;
 };
 
+static uint32_t move_run_limit(const struct gc_heap *heap)
+{
+	/* Extents of one page: as many bytes. */
+	return gc_torture_is(&heap->torture, GC_TORTURE_PAGE_EXTENTS) ? 512 * MOVE_RUN_EXTENTS
+								      : MOVE_RUN_EXTENTS;
+}
+
 static void move_run_flush(struct move_run *run)
 {
 	if (run->count)
@@ -53,7 +60,7 @@ static bool move_is_clean(const struct gc_heap *heap, uint32_t extent)
 
 static void move_clean_extents(struct gc_heap *heap)
 {
-	struct move_run run = {.heap = heap, .limit = MOVE_RUN_EXTENTS};
+	struct move_run run = {.heap = heap, .limit = move_run_limit(heap)};
 	uint32_t whole = (uint32_t)(GC_VIEW_ALIGN >> heap->view.extent_shift);
 	uint32_t count = move_extent_count(heap);
 
@@ -154,7 +161,7 @@ static void move_update_one(struct gc_worker *worker, struct move_run *run, uint
 static void move_update_work(struct gc_worker *worker, void *context)
 {
 	struct move_job *job = context;
-	struct move_run run = {.heap = worker->heap, .limit = MOVE_RUN_EXTENTS};
+	struct move_run run = {.heap = worker->heap, .limit = move_run_limit(worker->heap)};
 	uint32_t extent, end;
 
 	while (move_take(job, MOVE_RUN_EXTENTS, &extent, &end))
@@ -198,7 +205,7 @@ static void move_build_units(struct gc_heap *heap, bool in_pause)
 /* Extents that held targets or sources, in both ranges. */
 static void move_remaining_extents(struct gc_heap *heap)
 {
-	struct move_run run = {.heap = heap, .limit = MOVE_RUN_EXTENTS};
+	struct move_run run = {.heap = heap, .limit = move_run_limit(heap)};
 	uint32_t count = move_extent_count(heap);
 
 	for (uint32_t extent = 0; extent < heap->extents.count; extent++) {
@@ -254,6 +261,7 @@ void gc_move_concurrently(struct gc_heap *heap)
 {
 	uint64_t from_ns = gc_clock_ns();
 
+	gc_torture_hold_back(heap);
 	if (heap->cycle.mode == GC_FLIP_DETACH)
 		move_clean_extents(heap);
 	GC_PART_END(heap, reattach, from_ns);

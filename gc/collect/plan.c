@@ -25,6 +25,7 @@ struct plan {
 	struct gc_haddr cursor, end; /* in the current target */
 	uint32_t last_evacuated;     /* tail of the chain */
 	uint64_t budget_bytes;
+	uint64_t left_bytes; /* live bytes of the region under way that have no place yet */
 };
 
 struct plan_candidate {
@@ -100,11 +101,14 @@ static void plan_next_target(struct plan *plan)
 /* [P-2] */
 static bool plan_secure(struct plan *plan, uint64_t live_bytes)
 {
-	if (plan->target != GC_REGION_NONE && plan->end.at - plan->cursor.at >= live_bytes)
+	bool fits = plan->target != GC_REGION_NONE && plan->end.at - plan->cursor.at >= live_bytes;
+
+	/* Gaps take what a spare one leaves over. */
+	if (fits && !gc_torture_is(&plan->heap->torture, GC_TORTURE_GAPS))
 		return true;
 	if (plan->spare == GC_REGION_NONE)
 		plan->spare = plan_take_target(plan);
-	return plan->spare != GC_REGION_NONE;
+	return fits || plan->spare != GC_REGION_NONE;
 }
 
 /* Mark the granules of one object as live. */
@@ -142,6 +146,27 @@ struct plan_group {
 	uint64_t total_bytes;
 };
 
+/* GC_TORTURE=gaps: bytes to leave in front of a group. What is left of the region has to find room all the
+ * same, in this target or in one that is secured. [P-2] */
+static uint64_t plan_gap(struct plan *plan, const struct plan_group *group)
+{
+	struct gc_torture *torture = &plan->heap->torture;
+	uint64_t room = plan->end.at - plan->cursor.at, bytes, chance;
+	uint64_t needed = plan->spare != GC_REGION_NONE ? group->total_bytes : plan->left_bytes;
+
+	if (!gc_torture_is(torture, GC_TORTURE_GAPS) || room <= needed)
+		return 0;
+	chance = gc_torture_random(torture);
+	/* Mostly a few granules, now and then more than a page. */
+	bytes = chance % 64 == 0 ? chance / 64 % (3 * plan->heap->view.page_bytes)
+				 : chance / 64 % (8 * PLX_GRANULE_BYTES);
+	bytes = gc_round_down(gc_min(bytes, room - needed), PLX_GRANULE_BYTES);
+	gc_add_relaxed(&torture->gaps, bytes != 0); /* figures */
+	gc_add_relaxed(&torture->gap_bytes, bytes);
+	plan->heap->cycle.gap_bytes += bytes;
+	return bytes;
+}
+
 /* [P-3] Place the objects that start in one entry. Granules before the first of them belong to an
  * object that started earlier and went elsewhere; the target is set back by as much. */
 static void plan_place_group(struct plan *plan, const struct plan_group *group)
@@ -153,6 +178,8 @@ static void plan_place_group(struct plan *plan, const struct plan_group *group)
 		return;
 	if (plan->target == GC_REGION_NONE || plan->end.at - plan->cursor.at < group->total_bytes)
 		plan_next_target(plan);
+	plan->cursor.at += plan_gap(plan, group);
+	plan->left_bytes -= group->total_bytes;
 	entry = gc_forward_entry(&plan->heap->forward, group->object[0]);
 	granule = (group->object[0].at - plan->heap->forward.base) >> GC_GRANULE_SHIFT & 63;
 	before = (uint64_t)__builtin_popcountll(entry->live & ((UINT64_C(1) << granule) - 1));
@@ -172,6 +199,7 @@ static void plan_region(struct plan *plan, uint32_t number)
 	struct plan_group group = {.count = 0};
 	uint64_t entry = UINT64_MAX;
 
+	plan->left_bytes = heap->regions.table[number].live_bytes;
 	memset(gc_forward_entry(&heap->forward, start), 0,
 	       (heap->regions.region_bytes >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry));
 	for (uint64_t i = gc_markbits_next(&heap->markbits, from, to); i < to;

@@ -279,7 +279,7 @@ static void unit_build_target(const struct gc_heap *heap, struct gc_page page, c
 	struct unit_batch batch = {.heap = heap, .count = 0};
 
 	/* What no object fills must not show another page's bytes, nor look like objects. [PN-3] */
-	if (private_buffer || heap->cycle.unchosen_count)
+	if (private_buffer || heap->cycle.unchosen_count || heap->cycle.gap_bytes)
 		memset(into, 0, heap->view.page_bytes);
 	if (source)
 		source = unit_source_from(heap, (struct gc_haddr){source},

@@ -16,6 +16,7 @@
 
 struct gc_workers {
 	uint32_t count, capacity;
+	uint32_t crew; /* of these do the tasks of now; the caller's, and stable while anybody runs */
 	/* Under lock. */
 	pthread_mutex_t lock;
 	pthread_cond_t wake, done;
@@ -51,7 +52,8 @@ static void *worker_main(void *argument)
 			break;
 		seen = workers->round;
 		pthread_mutex_unlock(&workers->lock);
-		worker_run(self, seen, workers->task, workers->context);
+		if (self->index < workers->crew)
+			worker_run(self, seen, workers->task, workers->context);
 		pthread_mutex_lock(&workers->lock);
 		if (--workers->running == 0)
 			pthread_cond_signal(&workers->done);
@@ -120,6 +122,7 @@ int gc_workers_create(struct gc_heap *heap, uint32_t count)
 		workers->count++;
 	if (workers->count < count)
 		worker_release(heap, &workers->worker[workers->count]);
+	workers->crew = workers->count;
 	return 0;
 }
 
@@ -146,7 +149,18 @@ void gc_workers_destroy(struct gc_heap *heap)
 
 uint32_t gc_workers_count(const struct gc_heap *heap)
 {
-	return heap->workers->count;
+	return heap->workers->crew;
+}
+
+/* Some have gone, perhaps all helpers; at the next call they may be back. */
+void gc_workers_thin(struct gc_heap *heap)
+{
+	struct gc_workers *workers = heap->workers;
+
+	if (!gc_torture_is(&heap->torture, GC_TORTURE_FEW_WORKERS))
+		return;
+	workers->crew = 1 + (uint32_t)(gc_torture_random(&heap->torture) % workers->count);
+	gc_add_relaxed(&heap->torture.crews[workers->crew], 1); /* a figure */
 }
 
 struct gc_worker *gc_workers_first(const struct gc_heap *heap)

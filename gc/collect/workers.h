@@ -27,6 +27,9 @@ typedef void (*gc_worker_task)(struct gc_worker *worker, void *context);
 int gc_workers_create(struct gc_heap *heap, uint32_t count);
 void gc_workers_destroy(struct gc_heap *heap);
 uint32_t gc_workers_count(const struct gc_heap *heap);
+/* GC_TORTURE=few-workers: from now on another number of them works. Between marking and moving only: what a
+ * worker has found while marking is in its hands until then. */
+void gc_workers_thin(struct gc_heap *heap);
 struct gc_worker *gc_workers_first(const struct gc_heap *heap);
 
 /* Run `task` on all workers, the caller being the first; returns when all have returned. */

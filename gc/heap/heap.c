@@ -89,6 +89,10 @@ int gc_heap_create(struct gc_heap *heap, enum gc_backing backing, const char **s
 	}
 	if (error < 0)
 		return error;
+	if (gc_torture_is(&heap->torture, GC_TORTURE_PAGE_EXTENTS)) {
+		heap->view.extent_shift = heap->view.page_shift;
+		heap->view.extent_bytes = heap->view.page_bytes;
+	}
 	heap->cpus = (uint32_t)gc_max(1, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
 	pthread_mutex_init(&heap->types_lock, NULL);
 	pthread_mutex_init(&heap->satb_lock, NULL);

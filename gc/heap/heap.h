@@ -17,6 +17,7 @@
 #include "gc/heap/markbits.h"
 #include "gc/heap/page_state.h"
 #include "gc/heap/region.h"
+#include "gc/heap/torture.h"
 #include "gc/heap/type.h"
 #include "gc/heap/view.h"
 #include "gc/os/uffd.h"
@@ -167,6 +168,7 @@ struct gc_cycle {
 	/* Figures for the log and the statistics. */
 	uint64_t start_ns, mark_ns, live_bytes, freed_regions;
 	uint64_t evacuated_bytes, dirty_pages;
+	uint64_t gap_bytes; /* in targets, between objects (GC_TORTURE=gaps) */
 	uint64_t pause_total_ns, pause_max_ns, pause_count;
 	uint64_t handshake_total_ns, handshake_max_ns, handshake_count;
 	uint64_t number, end_ns, used_before_bytes;
@@ -319,6 +321,8 @@ struct gc_heap {
 	uint64_t previous_start_ns;
 	bool stopped;
 	enum gc_stop pause_kind;
+
+	struct gc_torture torture; /* see torture.h */
 
 	/* Relaxed atomics: statistics. */
 	struct plx_stats stats;
