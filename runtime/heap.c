@@ -10,6 +10,7 @@
 #include "gc/base/meta.h"
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/oracle.h"
 #include "gc/collect/resolver.h"
 #include "gc/collect/rootstack.h"
 #include "runtime/world.h"
@@ -105,8 +106,8 @@ static int heap_start(struct plx_heap *heap, const char **step)
 {
 	int error;
 
-	*step = "allocating tables for GC_TORTURE";
-	if (!rt_torture_create(heap))
+	*step = "allocating tables for GC_TORTURE and the double build";
+	if (!rt_torture_create(heap) || !gc_oracle_create(&heap->gc))
 		return -ENOMEM;
 	*step = "userfaultfd";
 	error = heap_open_uffd(heap);
@@ -133,6 +134,7 @@ static void heap_free(struct plx_heap *heap)
 {
 	rt_trace_close(heap);
 	rt_torture_destroy(heap);
+	gc_oracle_destroy(&heap->gc);
 	heap_destroy_runtime(heap);
 	gc_rootstacks_destroy(&heap->gc);
 	gc_heap_destroy(&heap->gc);

@@ -16,6 +16,7 @@
 
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/oracle.h"
 #include "gc/collect/worth.h"
 
 struct plan {
@@ -186,6 +187,7 @@ static void plan_place_group(struct plan *plan, const struct plan_group *group)
 	entry->target = plan->cursor.at - (before << GC_GRANULE_SHIFT);
 	for (uint32_t i = 0; i < group->count; i++) {
 		plan_note_sources(plan, group->object[i], plan->cursor, group->bytes[i]);
+		gc_oracle_move(plan->heap, group->object[i], plan->cursor);
 		plan->cursor.at += group->bytes[i];
 	}
 }
@@ -200,6 +202,7 @@ static void plan_region(struct plan *plan, uint32_t number)
 	uint64_t entry = UINT64_MAX;
 
 	plan->left_bytes = heap->regions.table[number].live_bytes;
+	gc_oracle_region(heap, number);
 	memset(gc_forward_entry(&heap->forward, start), 0,
 	       (heap->regions.region_bytes >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry));
 	for (uint64_t i = gc_markbits_next(&heap->markbits, from, to); i < to;
@@ -363,6 +366,7 @@ void gc_plan(struct gc_heap *heap)
 	cycle->evacuated_first[GC_RANGE_OBJECTS] = GC_REGION_NONE;
 	cycle->evacuated_first[GC_RANGE_LEAVES] = GC_REGION_NONE;
 	gc_pins_begin_plan(heap);
+	gc_oracle_begin(heap);
 	if (heap->config.evacuate == 2) /* none */
 		return;
 	list = gc_meta_alloc(bytes);

@@ -15,6 +15,7 @@
  * allocation, no lock, no heap view of anything detached. */
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/oracle.h"
 #include "gc/collect/resolver.h"
 #include "gc/collect/rootstack.h"
 
@@ -310,10 +311,13 @@ void gc_unit_build_fault(const struct gc_heap *heap, struct gc_page page, char *
 void gc_unit_finish_fault(struct gc_heap *heap, struct gc_page page, char *scratch)
 {
 	char *into = heap->resolver->build_at(heap, page, scratch);
+	struct gc_oracle_slot *kept;
 	unsigned round = 0;
 
 	gc_yield_point();
+	kept = gc_oracle_keep_fault(heap, page, into);
 	gc_unit_build_fault(heap, page, into);
+	gc_oracle_check_fault(heap, page, into, kept); /* [DB-1] */
 	gc_yield_point();
 	/* No memory for the page just now: the claim is ours, so nobody else can help; keep trying. */
 	while (heap->resolver->publish(heap, page, into) < 0) {

@@ -27,6 +27,7 @@ struct gc_fixed;
 struct gc_guardians;
 struct gc_heap;
 struct gc_identities;
+struct gc_oracle;
 struct gc_references;
 struct gc_resolver;
 struct gc_rootstack;
@@ -278,6 +279,7 @@ struct gc_heap {
 	struct gc_guardians *guardians;
 	struct gc_identities *identities;
 	struct gc_fixed *fixed;
+	struct gc_oracle *oracle;	/* debug builds: see oracle.h */
 	struct gc_ambiguous *ambiguous; /* NULL: native stacks hold no references */
 	struct gc_uffd uffd;
 	uint64_t large_bytes; /* objects above it get regions of their own */
