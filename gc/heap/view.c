@@ -12,6 +12,7 @@
 
 #include "gc/base/atomic.h"
 #include "gc/base/check.h"
+#include "gc/base/yield.h"
 #include "gc/heap/reserve.h"
 #include "gc/os/memfd.h"
 #include "gc/os/sys.h"
@@ -198,16 +199,31 @@ static uint64_t view_offset(const struct gc_view *view, struct gc_haddr start)
 	return start.at - (uintptr_t)view->heap;
 }
 
+/* What has left already comes back. Shared pages come by ordinary faults, if need be; private ones are
+ * nowhere else, so the kernel is asked again. */
+static void view_take_back(const struct gc_view *view, uint64_t offset, uint64_t bytes)
+{
+	unsigned round = 0;
+	uint64_t moved;
+
+	while (bytes && view_move_pieces(view, offset, bytes, true, &moved) < 0 &&
+	       view->backing == GC_BACKING_PRIVATE) {
+		GC_REQUIRE(round < 1000000,
+			   "pages moved out of the heap view cannot be moved back");
+		offset += moved;
+		bytes -= moved;
+		gc_backoff(&round);
+	}
+}
+
 int gc_view_detach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)
 {
-	uint64_t offset = view_offset(view, start), moved, back;
+	uint64_t offset = view_offset(view, start), moved;
 	int error = view_move_pieces(view, offset, bytes, false, &moved);
 
 	if (error == 0)
 		return 0;
-	if (moved && view_move_pieces(view, offset, moved, true, &back) < 0)
-		GC_REQUIRE(view->backing == GC_BACKING_SHARED,
-			   "pages moved out of the heap view cannot be moved back");
+	view_take_back(view, offset, moved);
 	view_map_closed(view, view->alias + offset, offset, bytes);
 	return error;
 }

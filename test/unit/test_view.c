@@ -178,6 +178,41 @@ static void test_refusals(void **state)
 	close_view(&view);
 }
 
+static int mremap_budget; /* moves that succeed; then five are refused; then all succeed again */
+
+static intptr_t faltering_mremap(void *from, size_t from_length, size_t to_length, int flags,
+				 void *to)
+{
+	if (mremap_budget-- <= 0 && mremap_budget >= -5)
+		return -ENOMEM;
+	return gc_sys_real.mremap(from, from_length, to_length, flags, to);
+}
+
+/* A detach in pieces is refused in the middle, and so is taking back what had left, several times. */
+static void test_refused_half_way(void **state)
+{
+	struct gc_view view;
+
+	(void)state;
+	open_view(&view, GC_BACKING_PRIVATE);
+	detach_all(&view);
+	for (uint32_t i = 0; i < EXTENTS; i++)
+		attach(&view, i, 1);
+	watched.mremap = faltering_mremap;
+	for (int pieces = 0; pieces < EXTENTS; pieces++) {
+		mremap_budget = pieces;
+		assert_int_equal(gc_view_detach(&view, gc_haddr(view.heap), view.range_bytes),
+				 -ENOMEM);
+		check_contents(&view);
+	}
+	watched.mremap = watched_mremap;
+	detach_all(&view);
+	attach(&view, 0, EXTENTS);
+	check_contents(&view);
+	assert_int_equal(refused, 0);
+	close_view(&view);
+}
+
 /* What is given back reads as zero; what is committed exists. */
 static void test_decommit(void **state)
 {
@@ -199,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_private_round_trips),
 		cmocka_unit_test(test_private_pieces),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_refused_half_way),
 		cmocka_unit_test(test_decommit),
 	};
 
