@@ -256,6 +256,88 @@ static void test_many_layouts(void **state)
 	plx_collect(thread);
 }
 
+/* A word in front says how many of the words behind it are references: the last ones. */
+struct telling {
+	struct plx_header header;
+	uint64_t references;
+};
+
+static uint64_t telling_size(uint64_t length, void *context)
+{
+	(void)context;
+	return sizeof(struct telling) + length * 8;
+}
+
+static void telling_trace(void *object, uint64_t length, struct plx_slot_visitor *visitor,
+			  void *context)
+{
+	const struct telling *telling = object;
+
+	(void)context;
+	for (uint64_t i = length - telling->references; i < length; i++)
+		plx_slot_visit(visitor, (char *)object + sizeof(*telling) + i * 8);
+}
+
+/* A large object, several extents long, whose trace callback reads its beginning, where nothing else has to
+ * be done, to find the slots of its end. */
+static void large_custom(const char *plan, const char *delivery)
+{
+	enum { LENGTH = 1 << 20, REFERENCES = 100 }; /* 8 MiB */
+	const struct plx_layout *layout, *bytes;
+	struct plx_heap_config settings;
+	struct plx_handle *large, *box;
+	struct telling *telling;
+
+	plx_config_init(&settings);
+	assert_int_equal(plx_config_from_environment(&settings, NULL), PLX_OK);
+	plx_config_set(&settings, "GC_HEAP_MAX", "64M", NULL);
+	plx_config_set(&settings, "GC_REGION_BYTES", "2M", NULL);
+	plx_config_set(&settings, "GC_EVACUATE", "all", NULL);
+	plx_config_set(&settings, "GC_PLAN", plan, NULL);
+	plx_config_set(&settings, "GC_UFFD_DELIVERY", delivery, NULL);
+	if (plx_heap_create(&settings, &heap, NULL) != PLX_OK)
+		skip();
+	assert_int_equal(plx_thread_attach(heap, &thread, NULL), PLX_OK);
+	layout = plx_layout_custom(heap, telling_size, telling_trace, NULL, NULL);
+	bytes = plx_layout_bytes(heap, NULL);
+	large = plx_handle_create(thread, plx_alloc_array(thread, layout, LENGTH));
+	telling = large->ref;
+	telling->references = REFERENCES;
+	for (int i = 0; i < REFERENCES; i++) {
+		box = boxed(bytes, (unsigned char)i);
+		plx_store(thread,
+			  (char *)large->ref + sizeof(*telling) + (size_t)(LENGTH - 1 - i) * 8,
+			  box->ref);
+		plx_handle_set(thread, box, NULL);
+	}
+	for (int cycle = 0; cycle < 3; cycle++) {
+		plx_collect(thread);
+		for (int i = 0; i < REFERENCES; i++)
+			assert_box(reference_at(large->ref,
+						sizeof(*telling) + (size_t)(LENGTH - 1 - i) * 8),
+				   (unsigned char)i);
+		for (int i = 0; i < 200; i++) /* the boxes' region fills up, and moves */
+			assert_non_null(plx_alloc_array(thread, bytes, 20000));
+	}
+	plx_thread_detach(thread);
+	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+}
+
+static void test_large_custom(void **state)
+{
+	struct plx_heap *shared_heap = heap;
+	struct plx_thread *shared_thread = thread;
+
+	(void)state;
+	large_custom("minor", "thread");
+	large_custom("minor", "sigbus");
+	large_custom("copy", "thread");
+	large_custom("copy", "sigbus");
+	large_custom("stw", "thread");
+	heap = shared_heap;
+	thread = shared_thread;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_zeroed_after_reuse),
 		cmocka_unit_test(test_references_survive),
 		cmocka_unit_test(test_many_layouts),
+		cmocka_unit_test(test_large_custom),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
