@@ -90,8 +90,12 @@ int gc_heap_create(struct gc_heap *heap, enum gc_backing backing, const char **s
 	if (error < 0)
 		return error;
 	if (gc_torture_is(&heap->torture, GC_TORTURE_PAGE_EXTENTS)) {
-		heap->view.extent_shift = heap->view.page_shift;
-		heap->view.extent_bytes = heap->view.page_bytes;
+		/* Private pages that have moved back cannot be read in the alias any more, and builders
+		 * read headers in front of their page: so what lies in one region stays together. */
+		heap->view.extent_bytes = backing == GC_BACKING_PRIVATE
+						  ? heap_region_bytes(&heap->config)
+						  : heap->view.page_bytes;
+		heap->view.extent_shift = (uint32_t)__builtin_ctz(heap->view.extent_bytes);
 	}
 	heap->cpus = (uint32_t)gc_max(1, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
 	pthread_mutex_init(&heap->types_lock, NULL);

@@ -225,7 +225,9 @@ static void page_extents(const char *plan, const char *delivery, const char *fli
 {
 	OPEN("GC_TORTURE", "page-extents", "GC_HEAP_MAX", "16M", "GC_PLAN", plan,
 	     "GC_UFFD_DELIVERY", delivery, "GC_FLIP", flip, "GC_VERIFY", "1");
-	assert_int_equal(heap->gc.view.extent_bytes, heap->gc.view.page_bytes);
+	assert_int_equal(heap->gc.view.extent_bytes, plx_heap_plan(heap) == PLX_PLAN_COPY
+							     ? heap->gc.regions.region_bytes
+							     : heap->gc.view.page_bytes);
 	list_make();
 	for (int i = 0; i < 5; i++) {
 		plx_collect(thread);

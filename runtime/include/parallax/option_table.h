@@ -63,7 +63,7 @@
 	X(yield_seed, GC_YIELD, COUNT, 0, 0, UINT32_MAX, "seed", \
 	  "Non-zero: yield the CPU at random places, from this seed (torture).") \
 	X(torture, GC_TORTURE, SET, 0, 0, UINT32_MAX, "sites|safepoints|bytes|gaps|mutator-first|collector-first|any-first|page-extents|small-regions|few-workers", \
-	  "Make rare things common (slow): collect at each new backtrace of an allocation, at every safepoint, or exactly each GC_CYCLE_EVERY bytes; leave random gaps between objects that move; let mutators, the collector or either come first to a page after a flip; extents of one page; regions of 64K; tasks done by a random number of the workers. A number: the seed.") \
+	  "Make rare things common (slow): collect at each new backtrace of an allocation, at every safepoint, or exactly each GC_CYCLE_EVERY bytes; leave random gaps between objects that move; let mutators, the collector or either come first to a page after a flip; extents of one page (plan copy: of one region); regions of 64K; tasks done by a random number of the workers. A number: the seed.") \
 	X(verify, GC_VERIFY, SET, 0, 0, UINT32_MAX, "before|mark|flip|after", \
 	  "Stop the world and check the whole heap (slow) before marking, after it, in the flip's pause, and when all pages are back; a number N: at every Nth cycle, at all these places if none is named.") \
 	X(verify_dump, GC_VERIFY_DUMP, STRING, 0, 1, PLX_STRING_BYTES - 1, "file", \
