@@ -2,7 +2,9 @@
  *
  *	shadow [--cycles N] [--threads T] [--seed S] [--objects N] [--plan minor|copy|stw]
  *	       [--delivery thread|sigbus] [--heap BYTES] [--no-large] [--roots handles|all]
- *	       [--churn] [--locals] [--stacks] [--tags]
+ *	       [--churn] [--locals] [--stacks] [--tags] [--inject ONE_IN]
+ *
+ * With --inject one in so many system calls fails while the threads run (test/support/inject_storm.h).
  *
  * GC_* variables apply too; options of the command line win. Tests [I1] and [I5]; with GC_VERIFY=1
  * the collector's own checks of [I2]-[I4] run along in debug builds. */
@@ -10,14 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/support/inject.h"
+#include "test/support/inject_storm.h"
 #include "test/support/shadow.h"
+#include "test/support/tally.h"
+
+static uint64_t inject_one_in; /* 0: nothing fails */
 
 static _Noreturn void usage(const char *what)
 {
 	fprintf(stderr,
 		"shadow: %s\nusage: shadow [--cycles N] [--threads 1-64] [--seed S] [--objects N]\n"
 		"  [--plan auto|minor|copy|stw] [--delivery auto|thread|sigbus] [--heap BYTES] [--no-large]\n"
-		"  [--roots handles|all] [--churn] [--locals] [--stacks] [--tags]\n",
+		"  [--roots handles|all] [--churn] [--locals] [--stacks] [--tags] [--inject ONE_IN]\n",
 		what);
 	exit(2);
 }
@@ -87,6 +94,8 @@ static void parse(int argc, char **argv, struct shadow_options *options)
 			options->delivery = value;
 		else if (strcmp(name, "--heap") == 0)
 			options->heap_max = value;
+		else if (strcmp(name, "--inject") == 0)
+			inject_one_in = number(value);
 		else if (strcmp(name, "--roots") == 0 && strcmp(value, "handles") == 0)
 			options->roots = SHADOW_ROOTS_HANDLES;
 		else if (strcmp(name, "--roots") == 0 && strcmp(value, "all") == 0)
@@ -124,23 +133,44 @@ static void report(const struct shadow_tally *tally, const struct plx_stats *sta
 	       (unsigned long)stats->evacuated_bytes, (unsigned long)stats->updated_in_place_bytes);
 }
 
+/* The session, with calls that fail. */
+static uint64_t run(struct plx_heap *heap, struct shadow_options *options,
+		    struct shadow_tally *tally)
+{
+	if (inject_one_in == 0) {
+		shadow_run(heap, options, tally);
+		return 0;
+	}
+	options->tolerate_null = true;
+	inject_storm_begin(inject_one_in, options->seed);
+	shadow_run(heap, options, tally);
+	return inject_storm_end();
+}
+
 int main(int argc, char **argv)
 {
 	struct shadow_options options;
 	struct shadow_tally tally;
 	struct plx_stats stats;
 	struct plx_heap *heap;
+	uint64_t injected;
 
 	shadow_options_init(&options);
 	parse(argc, argv, &options);
+	if (inject_one_in)
+		inject_install();
 	heap = shadow_heap_create(&options);
 	printf("shadow: seed %lu, %u threads, %lu objects, plan %s, delivery %s\n",
 	       (unsigned long)options.seed, options.threads, (unsigned long)options.objects,
 	       plx_plan_name(plx_heap_plan(heap)), plx_delivery_name(plx_heap_delivery(heap)));
 	fflush(stdout);
-	shadow_run(heap, &options, &tally);
+	injected = run(heap, &options, &tally);
 	plx_heap_stats(heap, &stats);
 	report(&tally, &stats);
+	tally_print("shadow", &(struct tally_figures){.cycles = stats.cycles,
+						      .objects = tally.compared_objects,
+						      .faults = stats.faults,
+						      .injected = injected});
 	if (tally.cycles < options.cycles) {
 		fprintf(stderr, "shadow: only %lu cycles\n", (unsigned long)tally.cycles);
 		return 1;

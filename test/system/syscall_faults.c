@@ -8,7 +8,9 @@
  * Calls that give memory or mappings back (close, munmap) are included: there the demand is only
  * that the heap stays right, since what could not be given back cannot but remain.
  *
- *	syscall_faults [--plan P] [--delivery D] [--cases N] [--entry NAME]
+ *	syscall_faults [--plan P] [--delivery D] [--cases N] [--entry NAME] [--random N --seed S]
+ *
+ * With --random so many calls are chosen at random instead.
  *
  * The parent has one thread and forks; a child that hangs is killed and counts as a failure. */
 #include <errno.h>
@@ -17,12 +19,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "test/support/inject.h"
 #include "test/support/process.h"
+#include "test/support/random.h"
 #include "test/support/shadow.h"
+#include "test/support/tally.h"
 
 #define CHILD_SECONDS 60 /* a hang, not a measure of speed: a child takes a fraction of a second */
 #define SESSION_CYCLES 8
@@ -72,6 +77,8 @@ _Static_assert(POSSIBLE == INJECT_ENTRY_COUNT, "every entry of the system-call t
 static struct shadow_options options;
 static uint64_t calls[PHASE_COUNT][INJECT_ENTRY_COUNT];
 static char context[200];
+static uint64_t random_cases;
+static struct tally_figures *figures; /* shared with the children */
 
 struct fault {
 	enum phase phase;
@@ -103,7 +110,13 @@ static void session(struct plx_heap *heap)
 {
 	struct shadow_tally tally;
 
+	struct plx_stats stats;
+
 	shadow_run(heap, &options, &tally);
+	plx_heap_stats(heap, &stats);
+	__atomic_fetch_add(&figures->cycles, tally.cycles, __ATOMIC_RELAXED); /* figures */
+	__atomic_fetch_add(&figures->objects, tally.compared_objects, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&figures->faults, stats.faults, __ATOMIC_RELAXED);
 	if (tally.cycles < options.cycles)
 		child_fail("the cycles did not go on");
 }
@@ -298,6 +311,45 @@ static void try_entry(enum phase phase, size_t index, uint64_t most, struct tall
 	}
 }
 
+static void try_random(struct tally *tally)
+{
+	struct random random = {random_mix(options.seed)};
+	uint64_t tried = 0;
+
+	while (tried < random_cases) {
+		struct fault fault = {.phase = random_next(&random) % PHASE_COUNT};
+		size_t index = random_next(&random) % POSSIBLE;
+		uint64_t total;
+		unsigned errors = 1;
+
+		fault.entry = possible[index].entry;
+		total = calls[fault.phase][fault.entry];
+		if (total == 0)
+			continue;
+		while (errors < 3 && possible[index].errors[errors] != 0)
+			errors++;
+		fault.error = possible[index].errors[random_next(&random) % errors];
+		fault.nth = 1 + random_next(&random) % total;
+		try(&fault, tally);
+		tried++;
+	}
+}
+
+static void try_all(const char *only, uint64_t most, struct tally *tally)
+{
+	for (int phase = 0; phase < PHASE_COUNT; phase++) {
+		for (size_t i = 0; i < POSSIBLE; i++) {
+			const char *name = inject_entry_name(possible[i].entry);
+
+			if (only != NULL && strcmp(only, name) != 0)
+				continue;
+			printf("syscall_faults: %s, %s: %lu calls\n", phase_names[phase], name,
+			       (unsigned long)calls[phase][possible[i].entry]);
+			try_entry((enum phase)phase, i, most, tally);
+		}
+	}
+}
+
 static uint64_t parse(int argc, char **argv, const char **only)
 {
 	uint64_t most = 6;
@@ -311,6 +363,10 @@ static uint64_t parse(int argc, char **argv, const char **only)
 			most = strtoull(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--entry") == 0)
 			*only = argv[i + 1];
+		else if (strcmp(argv[i], "--random") == 0)
+			random_cases = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--seed") == 0)
+			options.seed = strtoull(argv[i + 1], NULL, 10);
 		else
 			exit(2);
 	}
@@ -323,6 +379,10 @@ int main(int argc, char **argv)
 	const char *only = NULL;
 	uint64_t most;
 
+	figures = mmap(NULL, sizeof(*figures), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (figures == MAP_FAILED)
+		abort();
 	mallopt(M_ARENA_MAX, 1); /* else each thread's arena looks like leaked address space */
 	shadow_options_init(&options);
 	options.cycles = SESSION_CYCLES;
@@ -342,18 +402,13 @@ int main(int argc, char **argv)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 	}
 	count_calls();
-	for (int phase = 0; phase < PHASE_COUNT; phase++) {
-		for (size_t i = 0; i < POSSIBLE; i++) {
-			const char *name = inject_entry_name(possible[i].entry);
-
-			if (only != NULL && strcmp(only, name) != 0)
-				continue;
-			printf("syscall_faults: %s, %s: %lu calls\n", phase_names[phase], name,
-			       (unsigned long)calls[phase][possible[i].entry]);
-			try_entry((enum phase)phase, i, most, &tally);
-		}
-	}
+	if (random_cases)
+		try_random(&tally);
+	else
+		try_all(only, most, &tally);
 	printf("syscall_faults: %u survived, %u refused cleanly, %u not reached, %u failed\n",
 	       tally.survived, tally.refused, tally.not_reached, tally.failed);
+	figures->injected = tally.survived + tally.refused + tally.failed;
+	tally_print("syscall_faults", figures);
 	return tally.failed == 0 && tally.survived > 0 ? 0 : 1;
 }

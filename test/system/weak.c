@@ -17,6 +17,7 @@
 
 #include "test/support/random.h"
 #include "test/support/shadow.h"
+#include "test/support/tally.h"
 
 #define CHECK(condition)                                                             \
 	do {                                                                         \
@@ -609,6 +610,8 @@ static void layouts_register(void)
 	arrays = plx_layout_references(heap, NULL);
 }
 
+static uint64_t judged; /* weak references and ephemerons that were compared with the mirror */
+
 static void run(unsigned threads)
 {
 	struct actor *actors = calloc(threads, sizeof(*actors));
@@ -639,6 +642,8 @@ static void run(unsigned threads)
 	pthread_join(ids[threads], NULL);
 	plx_block_exit(thread);
 	plx_thread_detach(thread);
+	for (unsigned i = 0; i < threads; i++)
+		judged += actors[i].cleared + actors[i].kept;
 	for (unsigned i = 0; i < threads; i++)
 		printf("weak: thread %u: %lu cleared, %lu kept, %lu brought back, %lu moved, "
 		       "%lu given back by guardians\n",
@@ -680,6 +685,9 @@ int main(int argc, char **argv)
 	       "%lu ephemerons broken\n",
 	       (unsigned long)seed, (unsigned long)stats.cycles, (unsigned long)stats.flips,
 	       (unsigned long)stats.weak_cleared, (unsigned long)stats.ephemerons_broken);
+	tally_print("weak", &(struct tally_figures){.cycles = stats.cycles,
+						    .objects = judged,
+						    .faults = stats.faults});
 	CHECK(stats.weak_cleared > 0 && stats.ephemerons_broken > 0);
 	return plx_heap_destroy(heap) == PLX_OK ? 0 : 1;
 }
