@@ -30,6 +30,12 @@ check_assert() # what a debug build checks by itself
 	GC_EVACUATE=all GC_YIELD=$1 run debug system shadow --plan minor --delivery sigbus --cycles 60 \
 		--seed "$1" --threads 4 --objects 8000
 }
+check_stack_unit() { run debug unit test_stack; }
+check_locals() # objects that only registers hold
+{
+	GC_EVACUATE=all GC_VERIFY=mark run debug system shadow --plan minor --delivery sigbus --cycles 60 \
+		--seed "$1" --threads 3 --locals
+}
 check_weak_unit() { run debug unit test_weak; }
 check_weak() { run release system weak; }
 check_rootstack_unit() { run debug unit test_rootstack; }

@@ -329,6 +329,43 @@ static void step_collect(struct shadow_thread *self)
 			    (unsigned long)after.cycles);
 }
 
+static char *card_make(struct shadow_thread *self)
+{
+	uint64_t id = UINT64_C(1) << 62 | (uint64_t)(self->number + 1) << 40 | self->next_id++;
+	char *card =
+		shadow_allocate(self, SHADOW_POSTCARD, shadow_postcard_length(id), false, false);
+
+	if (card != NULL)
+		postcard_write(self, card, id, NULL);
+	return card;
+}
+
+static __attribute__((noinline)) void cards_litter(struct shadow_thread *self)
+{
+	for (int i = 0; i < 200; i++)
+		card_make(self);
+}
+
+/* Objects that nothing holds but variables of this function: few enough for the registers that calls preserve,
+ * and nobody further down the stack has a reason to save those. */
+static __attribute__((noinline)) void step_registers(struct shadow_thread *self)
+{
+	char *a = card_make(self), *b = card_make(self), *c = card_make(self), *d = card_make(self);
+
+	plx_collect(self->thread);
+	plx_collect(self->thread);
+	cards_litter(self);
+	plx_collect(self->thread);
+	if (a != NULL)
+		shadow_check_postcard(self, a);
+	if (b != NULL)
+		shadow_check_postcard(self, b);
+	if (c != NULL)
+		shadow_check_postcard(self, c);
+	if (d != NULL)
+		shadow_check_postcard(self, d);
+}
+
 static void step_drop(struct shadow_thread *self)
 {
 	for (int i = 0; i < 8; i++)
@@ -339,6 +376,10 @@ static void step_drop(struct shadow_thread *self)
 
 static void step_rare(struct shadow_thread *self)
 {
+	if (self->locals != NULL && random_once_in(&self->random, 6)) {
+		step_registers(self);
+		return;
+	}
 	switch (random_below(&self->random, 10)) {
 	case 0:
 		step_reattach(self);
