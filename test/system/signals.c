@@ -325,10 +325,10 @@ static char small_stack[8192], own_stack[65536];
 
 static void *stacks_main(void *unused)
 {
-	stack_t small = {.ss_sp = small_stack, .ss_size = sizeof(small_stack)}, now;
+	stack_t small = {.ss_sp = small_stack, .ss_size = sizeof(small_stack)}, now, first;
 	stack_t own = {.ss_sp = own_stack, .ss_size = sizeof(own_stack)};
 
-	CHECK(sigaltstack(&small, NULL) == 0);
+	CHECK(sigaltstack(&small, &first) == 0);
 	if (!heap_open("minor", "sigbus"))
 		return unused;
 	CHECK(sigaltstack(NULL, &now) == 0 && now.ss_sp != small_stack);
@@ -349,6 +349,7 @@ static void *stacks_main(void *unused)
 	list_make();
 	with_pages_away(read_list);
 	heap_close();
+	CHECK(sigaltstack(&first, NULL) == 0); /* AddressSanitizer's, which it unmaps */
 	return unused;
 }
 
