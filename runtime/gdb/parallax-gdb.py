@@ -7,7 +7,8 @@
 #   plx page HEAP ADDRESS       state and flags, extent, where the alias shows it
 #   plx forward HEAP ADDRESS    where an object of an evacuated region goes
 #
-# HEAP is an expression: a struct plx_heap *, or a struct plx_thread *. Needs the library's debug
+# HEAP is an expression: a struct plx_heap *, or a struct plx_thread *. ADDRESS may be a word with a
+# tag, if the heap has a mask and a pattern for them. Needs the library's debug
 # information. Reads memory only; nothing of the process is called.
 import gdb
 
@@ -34,10 +35,18 @@ def words(bits, names):
     return " ".join(found) if found else "none"
 
 
+def untag(tags, word):
+    # A classifier is the process's own: its words are not taken apart here.
+    if not tags["any"] or int(tags["classify"]) or word & int(tags["mask"]) != int(tags["pattern"]):
+        return word
+    return word - int(tags["pattern"])
+
+
 class Place:
     """An address of a heap, and the tables' entries for it."""
 
     def __init__(self, heap, address):
+        address = untag(heap["tags"], address)
         self.heap = heap
         self.address = address
         view = heap["view"]

@@ -30,5 +30,11 @@ expect 'stays'
 expect 'no object starts there'
 expect "0x1000 is not in the heap's view"
 expect 'usage: plx heap'
+# And words with tags.
+gdb -nx -q -batch -ex 'set confirm off' -ex 'set debuginfod enabled off' \
+	-ex 'handle SIGBUS nostop noprint pass' -ex 'source runtime/gdb/parallax-gdb.py' \
+	-ex 'break plx_root_stack_destroy' -ex run -ex 'plx object thread stack->base[0]' \
+	"$build/examples/operand_stack" > "$out" 2>&1 || true
+expect 'object: layout [0-9]+ \(gc_type_plain\), length 0, 24 bytes'
 [ "$found" -eq 0 ] || cat "$out"
 finish

@@ -37,6 +37,7 @@ static const struct plx_layout *nodes;
 static struct plx_root_stack *stack;
 static uint64_t expected[SLOTS]; /* 0: NULL */
 static struct random dice;
+static const char *supply = "2"; /* regions whose pages are made ahead */
 static uint64_t last_value;
 
 struct combination {
@@ -63,6 +64,7 @@ static bool heap_open_as(const struct combination *how, const char *heap_max)
 	assert_int_equal(plx_config_set(&config, "GC_VERIFY", "1", NULL), PLX_OK);
 	assert_int_equal(plx_config_set(&config, "GC_CYCLE_EVERY", "1T", NULL), PLX_OK);
 	assert_int_equal(plx_config_set(&config, "GC_FLIP", how->flip, NULL), PLX_OK);
+	assert_int_equal(plx_config_set(&config, "GC_SUPPLY", supply, NULL), PLX_OK);
 	if (how->plan)
 		assert_int_equal(plx_config_set(&config, "GC_PLAN", how->plan, NULL), PLX_OK);
 	if (how->delivery)
@@ -258,6 +260,7 @@ static void test_memory(void **state)
 	uint64_t used, resident;
 
 	(void)state;
+	supply = "0"; /* nothing but the stack is to grow */
 	if (!heap_open_as(&minor, "128M"))
 		skip();
 	node_make(1); /* a handle's page and a TLAB exist */
@@ -275,6 +278,7 @@ static void test_memory(void **state)
 	plx_collect(thread);
 	assert_true(used_bytes() < used + (4u << 20));
 	heap_close();
+	supply = "2";
 }
 
 /* ---- every place of a cycle ---- */

@@ -91,7 +91,7 @@ struct plx_stats {
 	uint64_t heap_max_bytes;    /* the hard limit in force */
 	uint64_t region_bytes;	    /* size of a region */
 	uint64_t used_bytes;	    /* bytes in regions that are not free */
-	uint64_t live_bytes;	    /* found live by the last cycle */
+	uint64_t live_bytes;	    /* found live by the last cycle; root stacks count whole */
 	uint64_t resident_bytes;    /* heap pages that exist in memory */
 	uint64_t allocated_bytes;   /* handed out to mutators, ever */
 	uint64_t metadata_bytes;    /* the collector's own memory, side tables included */
