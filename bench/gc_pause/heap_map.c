@@ -40,10 +40,14 @@ static struct heap_cell *map_cell(const struct heap_map *map, unsigned sample, u
 	return &map->cells[sample][region];
 }
 
-/* f free, e never used, s objects, l large, r roots, t target, v evacuated. */
+/* f free, e never used, s objects, l large, r roots (stacks too), t target, v evacuated. */
 static char cell_kind(const struct gc_regions *regions, uint32_t number)
 {
-	static const char letters[] = {'f', 's', 'l', 'l', 'r'};
+	static const char letters[] = {
+		[GC_REGION_FREE] = 'f',	      [GC_REGION_SMALL] = 's', [GC_REGION_LARGE] = 'l',
+		[GC_REGION_LARGE_TAIL] = 'l', [GC_REGION_ROOTS] = 'r', [GC_REGION_STACK] = 'r',
+		[GC_REGION_STACK_TAIL] = 'r', [GC_REGION_FIXED] = 's',
+	};
 	const struct gc_region_range *range = &regions->ranges[gc_region_range(regions, number)];
 	/* Relaxed: a picture, not a decision. */
 	uint8_t bits = gc_load_relaxed(&regions->bits[number]);
