@@ -11,11 +11,15 @@
 
 #define CREATE_TRIES 3 /* at once, after a cycle, after one that stops the world */
 
-static void rootstack_collect(struct plx_thread *thread, bool emergency)
+/* `context`: is it an emergency? */
+static void rootstack_stand(struct rt_thread *thread, void *context)
 {
-	plx_block_enter(thread);
-	rt_collector_wait(thread->heap, emergency ? "emergency" : "out of memory", emergency);
-	plx_block_exit(thread);
+	bool emergency = *(const bool *)context;
+
+	rt_block_begin(thread);
+	rt_collector_wait(thread->gc.pub.heap, emergency ? "emergency" : "out of memory",
+			  emergency);
+	plx_block_exit(&thread->gc.pub);
 }
 
 struct plx_root_stack *plx_root_stack_create(struct plx_thread *thread, size_t slots,
@@ -23,7 +27,7 @@ struct plx_root_stack *plx_root_stack_create(struct plx_thread *thread, size_t s
 {
 	struct gc_heap *heap = &thread->heap->gc;
 	struct gc_rootstack *stack = NULL;
-	bool regions_short = true;
+	bool regions_short = true, emergency;
 
 	GC_CHECK(LI_2, !rt_listener_inside());
 	if (slots == 0) {
@@ -31,8 +35,9 @@ struct plx_root_stack *plx_root_stack_create(struct plx_thread *thread, size_t s
 		return NULL;
 	}
 	for (int tries = 0; !stack && regions_short && tries < CREATE_TRIES; tries++) {
+		emergency = tries > 1;
 		if (tries > 0)
-			rootstack_collect(thread, tries > 1);
+			rt_stand(rt_thread_of(thread), rootstack_stand, &emergency);
 		stack = gc_rootstack_create(heap, slots, &regions_short);
 	}
 	if (!stack) {
