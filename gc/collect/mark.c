@@ -27,6 +27,8 @@
 #define MARK_STACK_FIRST 8192
 #define MARK_PIECE_BYTES 32768
 #define MARK_PIECES 64
+#define MARK_ROOTS_MOST \
+	65536 /* references of root stacks that wait for the workers, who share them */
 #define MARK_SHARE_EVERY 128 /* objects between two looks for hungry workers */
 #define MARK_SHARE_LEAST 32  /* references worth giving away */
 
@@ -534,7 +536,7 @@ void gc_mark_root_stacks(struct gc_heap *heap)
 		for (void *const *at = stack->pub.base; at < top; at++) {
 			/* Relaxed: as in mark_slot. */
 			mark_value(mark_own(heap), gc_slot_load(at));
-			if ((uintptr_t)at % 4096 == 0)
+			if (mark_own(heap)->count >= MARK_ROOTS_MOST)
 				mark_drain_stack(mark_own(heap));
 		}
 		gc_yield_point();
