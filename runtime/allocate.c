@@ -161,6 +161,7 @@ static void *allocate(struct plx_thread *pub, const struct plx_layout *layout, u
 	uint64_t header = layout->header | length << PLX_HEADER_LENGTH_SHIFT;
 	uint64_t bytes = allocate_size(heap, type, length);
 
+	rt_fork_check(heap);
 	GC_CHECK(TH_1, gc_load_relaxed(&thread->state) == RT_RUNNING);
 	GC_CHECK(LI_2, !rt_listener_inside());
 	if (bytes == 0)

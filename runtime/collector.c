@@ -11,6 +11,7 @@
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/fixed.h"
+#include "gc/collect/fork.h"
 #include "gc/collect/guardian.h"
 #include "gc/collect/identity.h"
 #include "gc/collect/markpool.h"
@@ -59,6 +60,7 @@ void rt_collector_wait(struct plx_heap *heap, const char *cause, bool emergency)
 	struct rt_collector *collector = &heap->collector;
 	uint64_t mine;
 
+	rt_fork_check(heap);
 	GC_CHECK(LI_2, !rt_listener_inside());
 	pthread_mutex_lock(&collector->lock);
 	mine = collector->started + 1; /* [CL-1] */
@@ -156,10 +158,13 @@ static void collector_idle_locked(struct plx_heap *heap)
 			idle_since_ns = gc_clock_ns();
 			continue;
 		}
+		collector->resting = true;
+		pthread_cond_broadcast(&collector->done); /* rt_collector_hold waits for this too */
 		if (trimmed)
 			pthread_cond_wait(&collector->wake, &collector->lock);
 		else
 			pthread_cond_timedwait(&collector->wake, &collector->lock, &deadline);
+		collector->resting = false;
 	}
 }
 
@@ -212,18 +217,53 @@ static uint32_t collector_workers(const struct plx_heap *heap)
 	return gc_min(gc_max(heap->gc.cpus / 2, 1u), 8u);
 }
 
+void rt_collector_hold(struct plx_heap *heap)
+{
+	struct rt_collector *collector = &heap->collector;
+
+	pthread_mutex_lock(&collector->lock);
+	while (!collector->resting && !collector->quit)
+		pthread_cond_wait(&collector->done, &collector->lock);
+}
+
+void rt_collector_let_go(struct plx_heap *heap)
+{
+	pthread_mutex_unlock(&heap->collector.lock);
+}
+
+/* Whoever waited for a cycle is no more. */
+void rt_collector_renew(struct plx_heap *heap)
+{
+	struct rt_collector *collector = &heap->collector;
+
+	gc_fork_mutex(&collector->lock, GC_FORK_RENEW);
+	gc_fork_cond(&collector->wake, true, GC_FORK_RENEW);
+	gc_fork_cond(&collector->done, true, GC_FORK_RENEW);
+	collector->wanted = collector->finished = collector->started;
+	collector->emergency = collector->quit = collector->resting = false;
+	collector->started_thread = false;
+	gc_store_relaxed(&collector->requested, 0); /* there is one thread */
+}
+
+int rt_collector_restart(struct plx_heap *heap)
+{
+	struct rt_collector *collector = &heap->collector;
+	int error;
+
+	gc_workers_restart(&heap->gc);
+	error = gc_sys->thread_create(&collector->thread, collector_main, heap);
+	collector->started_thread = error >= 0;
+	if (error >= 0)
+		gc_supply_restart(&heap->gc);
+	return error;
+}
+
 int rt_collector_start(struct plx_heap *heap)
 {
 	struct rt_collector *collector = &heap->collector;
-	pthread_condattr_t attributes;
 	int error;
 
-	pthread_mutex_init(&collector->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&collector->wake, &attributes);
-	pthread_cond_init(&collector->done, &attributes);
-	pthread_condattr_destroy(&attributes);
+	rt_collector_renew(heap);
 	heap->gc.cycle_events = gc_event_ring_take(&heap->gc.events, "collector", 0);
 	heap->gc.mark_pool = gc_mark_pool_create();
 	if (!heap->gc.mark_pool || !gc_references_create(&heap->gc) ||

@@ -101,6 +101,7 @@ int rt_fault_thread_start(struct plx_heap *heap)
 	struct rt_fault_thread *self = &heap->fault_thread;
 	int error;
 
+	gc_store_relaxed(&self->quit, 0); /* the thread is yet to be made */
 	self->wake_fd = gc_sys->eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (self->wake_fd < 0)
 		return self->wake_fd;
@@ -123,4 +124,11 @@ void rt_fault_thread_stop(struct plx_heap *heap)
 	pthread_join(self->thread, NULL);
 	gc_sys->close(self->wake_fd);
 	self->running = false;
+}
+
+void rt_fault_thread_forget(struct plx_heap *heap)
+{
+	if (heap->fault_thread.running)
+		gc_sys->close(heap->fault_thread.wake_fd);
+	heap->fault_thread.running = false;
 }

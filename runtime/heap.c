@@ -57,6 +57,19 @@ static int heap_start_delivery(struct plx_heap *heap)
 	return rt_fault_thread_start(heap);
 }
 
+int rt_heap_reopen(struct plx_heap *heap, const char **step)
+{
+	int error;
+
+	*step = "userfaultfd";
+	heap_close_uffd(heap);
+	error = heap_open_uffd(heap);
+	if (error < 0 || heap->delivery == PLX_DELIVERY_SIGBUS) /* its handler is inherited */
+		return error;
+	*step = "starting fault delivery";
+	return heap_start_delivery(heap);
+}
+
 static void heap_stop_delivery(struct plx_heap *heap)
 {
 	if (heap->delivery == PLX_DELIVERY_SIGBUS)
@@ -141,6 +154,14 @@ static void heap_free(struct plx_heap *heap)
 	gc_meta_free(heap, sizeof(*heap));
 }
 
+static void heap_stop(struct plx_heap *heap)
+{
+	rt_collector_stop(heap);
+	heap_stop_delivery(heap);
+	heap_close_uffd(heap);
+	heap_free(heap);
+}
+
 enum plx_status plx_heap_create(const struct plx_heap_config *config, struct plx_heap **into,
 				struct plx_error *error)
 {
@@ -174,6 +195,11 @@ enum plx_status plx_heap_create(const struct plx_heap_config *config, struct plx
 		heap_free(heap);
 		return status;
 	}
+	status = rt_fork_add(heap, error);
+	if (status != PLX_OK) {
+		heap_stop(heap);
+		return status;
+	}
 	rt_log_plan(heap);
 	*into = heap;
 	return PLX_OK;
@@ -183,15 +209,14 @@ enum plx_status plx_heap_destroy(struct plx_heap *heap)
 {
 	bool attached;
 
+	rt_fork_check(heap);
 	pthread_mutex_lock(&heap->threads_lock);
 	attached = heap->threads != NULL;
 	pthread_mutex_unlock(&heap->threads_lock);
 	if (attached)
 		return PLX_ERROR_MISUSE;
-	rt_collector_stop(heap);
-	heap_stop_delivery(heap);
-	heap_close_uffd(heap);
-	heap_free(heap);
+	rt_fork_remove(heap);
+	heap_stop(heap);
 	return PLX_OK;
 }
 
@@ -234,6 +259,7 @@ void plx_heap_stats(struct plx_heap *heap, struct plx_stats *stats)
 {
 	struct gc_regions *regions = &heap->gc.regions;
 
+	rt_fork_check(heap);
 	stats_copy(stats, &heap->gc.stats);
 	pthread_mutex_lock(&regions->lock);
 	stats->heap_max_bytes = heap->gc.config.heap_max_bytes;

@@ -157,3 +157,13 @@ void rt_listeners_destroy(struct plx_heap *heap)
 {
 	pthread_rwlock_destroy(&heap->listeners.lock);
 }
+
+void rt_listeners_fork(struct plx_heap *heap, enum gc_fork_step step)
+{
+	if (step == GC_FORK_LOCK)
+		pthread_rwlock_wrlock(&heap->listeners.lock);
+	else if (step == GC_FORK_UNLOCK)
+		pthread_rwlock_unlock(&heap->listeners.lock);
+	else
+		pthread_rwlock_init(&heap->listeners.lock, NULL);
+}

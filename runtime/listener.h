@@ -12,6 +12,7 @@
 #include <parallax/listener.h>
 #include <pthread.h>
 
+#include "gc/base/fork.h"
 #include "gc/heap/heap.h"
 
 struct rt_listeners {
@@ -23,6 +24,7 @@ struct rt_listeners {
 
 void rt_listeners_init(struct plx_heap *heap);
 void rt_listeners_destroy(struct plx_heap *heap);
+void rt_listeners_fork(struct plx_heap *heap, enum gc_fork_step step);
 
 /* Is this thread inside a listener? */
 bool rt_listener_inside(void);

@@ -120,12 +120,14 @@ static void poll_stand(struct rt_thread *thread, void *context)
 
 void plx_poll_slow(struct plx_thread *pub)
 {
+	rt_fork_check(pub->heap);
 	rt_stand(rt_thread_of(pub), poll_stand, NULL);
 	rt_torture_poll(rt_thread_of(pub));
 }
 
 void rt_block_begin(struct rt_thread *thread)
 {
+	rt_fork_check(thread->gc.pub.heap);
 	GC_CHECK(TH_1, gc_load_relaxed(&thread->state) == RT_RUNNING);
 	rt_handshake_answer(thread);
 	rt_state_leave(thread, RT_BLOCKED);
@@ -144,6 +146,7 @@ RT_SPILL_BODY void rt_block_enter_body(struct plx_thread *pub, void *unused, voi
 
 void plx_block_exit(struct plx_thread *pub)
 {
+	rt_fork_check(pub->heap);
 	/* HELD for a moment, perhaps. */
 	GC_CHECK(TH_1, gc_load_relaxed(&rt_thread_of(pub)->state) & RT_BLOCKED);
 	rt_state_enter(rt_thread_of(pub), RT_BLOCKED);
@@ -230,6 +233,16 @@ static void world_resume(struct gc_heap *gc)
 	gc_store_seq_cst(&heap->stopping, 0);		 /* [MO-RESUME] */
 	futex_wake_all(&heap->stopping);
 	pthread_mutex_unlock(&heap->threads_lock);
+}
+
+/* In a child of fork: the stop that was in force is over, and nobody is in the middle of anything. */
+void rt_world_settle_child(struct plx_heap *heap)
+{
+	/* Relaxed, all: there is one thread. */
+	gc_store_relaxed(&heap->stopping, 0);
+	gc_store_relaxed(&heap->handshake.pending, 0);
+	for (struct rt_thread *t = heap->threads; t; t = t->next)
+		gc_store_relaxed(&t->gc.pub.poll, 0);
 }
 
 static void world_each_mutator(struct gc_heap *gc, gc_answer visit)

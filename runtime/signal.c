@@ -352,3 +352,8 @@ void rt_signal_stack_remove(struct rt_thread *thread)
 	sigaddset(&bus, SIGBUS);
 	gc_sys->thread_mask(SIG_BLOCK, &bus, NULL);
 }
+
+void rt_signal_fork(enum gc_fork_step step)
+{
+	gc_fork_mutex(&signal_lock, step);
+}

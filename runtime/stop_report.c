@@ -93,3 +93,8 @@ bool rt_stop_report(struct rt_thread *thread, uint64_t waited_ns)
 			error == -ETIMEDOUT ? "it does not take SIGURG" : strerror(-error));
 	return false;
 }
+
+void rt_stop_report_fork(enum gc_fork_step step)
+{
+	gc_fork_mutex(&report_lock, step);
+}

@@ -77,6 +77,7 @@ enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **int
 	struct rt_thread *thread;
 
 	*into = NULL;
+	rt_fork_check(heap);
 	GC_CHECK(LI_2, !rt_listener_inside());
 	if (rt_thread_self(heap))
 		return rt_error(error, PLX_ERROR_MISUSE,
@@ -109,11 +110,21 @@ enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **int
 	return PLX_OK;
 }
 
+/* Nobody knows it any more. */
+static void thread_free(struct plx_heap *heap, struct rt_thread *thread)
+{
+	gc_event_ring_give_back(&heap->gc.events, thread->gc.events);
+	gc_meta_free(thread->handle_pages,
+		     thread->handle_page_capacity * sizeof(*thread->handle_pages));
+	gc_meta_free(thread, sizeof(*thread));
+}
+
 void plx_thread_detach(struct plx_thread *pub)
 {
 	struct rt_thread *thread = rt_thread_of(pub);
 	struct plx_heap *heap = pub->heap;
 
+	rt_fork_check(heap);
 	GC_CHECK(TH_1, pthread_equal(thread->owner, pthread_self()));
 	GC_REQUIRE(!thread->native,
 		   "plx_thread_detach on a registered stack: switch to the thread's "
@@ -130,9 +141,54 @@ void plx_thread_detach(struct plx_thread *pub)
 	pthread_mutex_unlock(&heap->threads_lock);
 	thread_forget_own(thread);
 	GC_INSTANT(thread->gc.events, detach, 0, 0, 0, 0);
-	gc_event_ring_give_back(&heap->gc.events, thread->gc.events);
 	rt_signal_stack_remove(thread);
-	gc_meta_free(thread->handle_pages,
-		     thread->handle_page_capacity * sizeof(*thread->handle_pages));
-	gc_meta_free(thread, sizeof(*thread));
+	thread_free(heap, thread);
+}
+
+/* --- fork ---------------------------------------------------------------------------------------- */
+
+void rt_threads_leave(void)
+{
+	for (struct rt_thread *t = thread_own; t; t = t->next_of_owner) {
+		t->left = gc_load_relaxed(&t->state) == RT_RUNNING; /* its own state */
+		if (t->left)
+			plx_block_enter(&t->gc.pub);
+	}
+}
+
+void rt_threads_return(void)
+{
+	for (struct rt_thread *t = thread_own; t; t = t->next_of_owner) {
+		/* A heap that is the parent's is not returned to; whoever tries is told so. */
+		if (t->left && !t->gc.pub.heap->fork.refused)
+			plx_block_exit(&t->gc.pub);
+		t->left = false;
+	}
+}
+
+/* As if it had detached; its stack and its alternate stack are this process's memory still. */
+static void thread_forget_other(struct plx_heap *heap, struct rt_thread *thread)
+{
+	if (thread->native) { /* nobody runs on it, and nobody will go on there */
+		rt_stack_forget(&thread->native->words);
+		gc_store_relaxed(&thread->native->state, RT_NATIVE_PARKED); /* alone */
+	}
+	rt_handles_drop_thread(thread);
+	gc_tlab_drop_all(&heap->gc, &thread->gc);
+	thread_unlink_locked(heap, thread);
+	gc_meta_free(thread->signal_stack, thread->signal_stack_bytes);
+	thread_free(heap, thread);
+}
+
+void rt_threads_forget_others(struct plx_heap *heap)
+{
+	struct rt_thread *self = rt_thread_self(heap), *next;
+
+	for (struct rt_thread *t = heap->threads; t; t = next) {
+		next = t->next;
+		if (t != self)
+			thread_forget_other(heap, t);
+	}
+	if (self)
+		self->tid = rt_thread_id();
 }

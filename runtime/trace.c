@@ -343,6 +343,18 @@ enum plx_status rt_trace_open(struct plx_heap *heap, struct plx_error *error)
 	return status;
 }
 
+/* [TR-1] Nothing more is written; the events go on. */
+void rt_trace_leave(struct plx_heap *heap)
+{
+	struct rt_trace *trace = heap->trace;
+
+	if (!trace)
+		return;
+	gc_sys->close(trace->fd);
+	trace->fd = -1;
+	trace->failed = true;
+}
+
 void rt_trace_close(struct plx_heap *heap)
 {
 	struct rt_trace *trace = heap->trace;

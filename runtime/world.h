@@ -27,6 +27,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "gc/base/fork.h"
 #include "gc/heap/heap.h"
 #include "gc/heap/slot.h"
 #include "runtime/listener.h"
@@ -98,6 +99,7 @@ struct rt_thread {
 	struct rt_stack stack; /* the thread itself; read by the collector while it cannot run */
 	struct plx_native_stack *native; /* what it runs on instead, or NULL; as above */
 	struct rt_thread *next_of_owner; /* the same OS thread, attached to another heap */
+	bool left; /* the thread itself: it is BLOCKED for a fork, and was not before */
 	/* Under threads_lock. */
 	struct rt_thread *next, *previous;
 };
@@ -108,6 +110,7 @@ int rt_thread_id(void);
 /* stop_report.c: `thread` has kept the collection waiting for `waited_ns`. True if it has ended and will
  * never answer: it counts as blocked from then on. */
 bool rt_stop_report(struct rt_thread *thread, uint64_t waited_ns);
+void rt_stop_report_fork(enum gc_fork_step step);
 
 struct rt_root_range {
 	uintptr_t *slots;
@@ -157,6 +160,7 @@ struct rt_collector {
 	uint64_t started, finished, wanted; /* cycles; run while finished < wanted */
 	const char *cause;
 	bool emergency, quit;
+	bool resting; /* waits for the lock and does nothing else */
 	/* Atomic. */
 	uint32_t requested; /* a cycle was asked for and has not ended */
 };
@@ -189,6 +193,15 @@ struct rt_telemetry {
 	struct plx_cycle_summary recent[PLX_CYCLES_KEPT];
 };
 
+/* See fork.c. */
+struct rt_fork {
+	/* Under fork_lock. */
+	struct plx_heap *next; /* of the process */
+	bool added;
+	/* In a child: the heap is its parent's. */
+	bool refused;
+};
+
 struct plx_heap {
 	struct gc_heap gc; /* first: a plx_heap pointer is a gc_heap pointer */
 	/* Immutable after creation. */
@@ -214,6 +227,7 @@ struct plx_heap {
 	struct rt_listeners listeners;
 	uint64_t *torture_sites; /* atomic words; see torture.c; NULL: none */
 	struct rt_trace *trace;	 /* the collector thread's; NULL: none */
+	struct rt_fork fork;
 	/* Set once, before threads attach. */
 	plx_oom_handler oom_handler;
 	void *oom_context;
@@ -318,7 +332,33 @@ bool rt_roots_close(struct gc_heap *heap);
 bool rt_roots_any(struct gc_heap *heap);
 void rt_roots_open(struct gc_heap *heap);
 
-/* collector.c */
+/* fork.c: heaps come and go; and the end of whoever uses a heap that is its parent's. */
+enum plx_status rt_fork_add(struct plx_heap *heap, struct plx_error *error);
+void rt_fork_remove(struct plx_heap *heap);
+__attribute__((noreturn, cold)) void rt_fork_refuse(void);
+
+static inline void rt_fork_check(const struct plx_heap *heap)
+{
+	if (PLX_UNLIKELY(heap->fork.refused))
+		rt_fork_refuse();
+}
+
+/* For fork.c: the calling thread, as BLOCKED in all its heaps, and back. In the child: forget all other
+ * threads; nobody stops, or is asked anything. */
+void rt_threads_leave(void);
+void rt_threads_return(void);
+void rt_threads_forget_others(struct plx_heap *heap);
+void rt_world_settle_child(struct plx_heap *heap);
+
+/* For fork.c: a userfaultfd and a fault thread of the child's own. 0 or a negative errno. */
+int rt_heap_reopen(struct plx_heap *heap, const char **step);
+
+/* collector.c; for fork.c: no cycle runs, nor begins, until it is let go; in the child, made anew: first at
+ * rest, then with its threads. */
+void rt_collector_hold(struct plx_heap *heap);
+void rt_collector_let_go(struct plx_heap *heap);
+void rt_collector_renew(struct plx_heap *heap);
+int rt_collector_restart(struct plx_heap *heap);
 int rt_collector_start(struct plx_heap *heap);
 void rt_collector_stop(struct plx_heap *heap);
 void rt_collector_request(struct plx_heap *heap, const char *cause);
@@ -331,6 +371,7 @@ bool rt_collector_wait_running(struct plx_heap *heap);
 int rt_fault_thread_start(struct plx_heap *heap);
 void rt_fault_thread_stop(struct plx_heap *heap);
 void rt_fault_thread_armed(struct plx_heap *heap, bool armed);
+void rt_fault_thread_forget(struct plx_heap *heap); /* in a child of fork: it is not there */
 
 /* signal.c */
 int rt_signal_add(struct plx_heap *heap);
@@ -338,6 +379,7 @@ void rt_signal_remove(struct plx_heap *heap);
 int rt_signal_ensure(void);
 /* The calling thread must be able to take faults. */
 void rt_signal_unblock(struct rt_thread *thread);
+void rt_signal_fork(enum gc_fork_step step);
 int rt_signal_stack_add(struct rt_thread *thread);
 void rt_signal_stack_remove(struct rt_thread *thread);
 
@@ -348,6 +390,7 @@ void rt_backtrace_install(void);
 enum plx_status rt_trace_open(struct plx_heap *heap, struct plx_error *error);
 void rt_trace_close(struct plx_heap *heap);
 void rt_trace_write(struct plx_heap *heap);
+void rt_trace_leave(struct plx_heap *heap); /* in a child of fork: the file is the parent's */
 
 /* telemetry.c: the first on the collector thread, when a cycle has ended. */
 void rt_telemetry_cycle(struct plx_heap *heap);

@@ -34,6 +34,7 @@
 #include "gc/base/meta.h"
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/fork.h"
 #include "gc/collect/reference.h"
 #include "gc/collect/workers.h"
 
@@ -459,4 +460,10 @@ void gc_guardians_repair(struct gc_heap *heap)
 	pthread_mutex_lock(&guardians->lock);
 	guardians->repairing = false;
 	pthread_mutex_unlock(&guardians->lock);
+}
+
+void gc_guardians_fork(struct gc_heap *heap, enum gc_fork_step step)
+{
+	gc_fork_mutex(&heap->guardians->lock, step);
+	gc_fork_cond(&heap->guardians->more, true, step);
 }

@@ -33,6 +33,7 @@
 #include "gc/base/clock.h"
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/fork.h"
 #include "gc/collect/reference.h"
 
 #define NONE UINT32_MAX
@@ -348,4 +349,9 @@ void gc_identities_repair(struct gc_heap *heap)
 			identities->repairing = false;
 		pthread_mutex_unlock(&identities->lock);
 	}
+}
+
+void gc_identities_fork(struct gc_heap *heap, enum gc_fork_step step)
+{
+	gc_fork_mutex(&heap->identities->lock, step);
 }

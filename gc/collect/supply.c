@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 
 #include "gc/collect/collect.h"
+#include "gc/collect/fork.h"
 #include "gc/os/sys.h"
 
 #ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
@@ -176,6 +177,32 @@ void gc_supply_start(struct gc_heap *heap)
 	pthread_cond_init(&supply->idle, NULL);
 	supply->initialised = true;
 	if (heap->config.supply_regions) /* without the thread mutators make their pages themselves */
+		supply->started = gc_sys->thread_create(&supply->thread, supply_main, heap) >= 0;
+}
+
+/* The supplier stands still; in the child it is not there. */
+void gc_supply_fork(struct gc_heap *heap, enum gc_fork_step step)
+{
+	struct gc_supply *supply = &heap->supply;
+
+	if (step == GC_FORK_LOCK) {
+		gc_supply_hold(heap);
+	} else if (step == GC_FORK_UNLOCK) {
+		gc_supply_let_go(heap);
+	} else {
+		gc_fork_mutex(&supply->lock, step);
+		gc_fork_cond(&supply->wake, false, step);
+		gc_fork_cond(&supply->idle, false, step);
+		supply->held = 0;
+		supply->making = supply->asked = false;
+	}
+}
+
+void gc_supply_restart(struct gc_heap *heap)
+{
+	struct gc_supply *supply = &heap->supply;
+
+	if (supply->started)
 		supply->started = gc_sys->thread_create(&supply->thread, supply_main, heap) >= 0;
 }
 

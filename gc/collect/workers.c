@@ -12,6 +12,7 @@
 #include "gc/base/check.h"
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "gc/collect/fork.h"
 #include "gc/os/sys.h"
 
 struct gc_workers {
@@ -98,6 +99,33 @@ static void worker_release(struct gc_heap *heap, struct gc_worker *worker)
 {
 	gc_mark_destroy(worker->mark);
 	gc_meta_free(worker->scratch, heap->view.page_bytes);
+}
+
+/* As many of the `count` as can be had. */
+static void workers_start(struct gc_heap *heap, uint32_t count)
+{
+	struct gc_workers *workers = heap->workers;
+
+	while (workers->count < count &&
+	       gc_sys->thread_create(&workers->worker[workers->count].thread, worker_main,
+				     &workers->worker[workers->count]) >= 0)
+		workers->count++;
+}
+
+/* Those that were parked are no more; the first is the caller's. */
+void gc_workers_restart(struct gc_heap *heap)
+{
+	struct gc_workers *workers = heap->workers;
+	uint32_t count = workers->count;
+
+	gc_fork_mutex(&workers->lock, GC_FORK_RENEW);
+	gc_fork_cond(&workers->wake, false, GC_FORK_RENEW);
+	gc_fork_cond(&workers->done, false, GC_FORK_RENEW);
+	workers->round = 0; /* what a new one has seen */
+	workers->count = 1;
+	workers_start(heap, count);
+	for (uint32_t i = workers->count; i < count; i++)
+		worker_release(heap, &workers->worker[i]);
 }
 
 int gc_workers_create(struct gc_heap *heap, uint32_t count)

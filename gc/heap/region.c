@@ -352,3 +352,16 @@ void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions)
 				return;
 	}
 }
+
+void gc_regions_forget_free(struct gc_regions *regions)
+{
+	pthread_mutex_lock(&regions->lock);
+	for (uint32_t i = 0; i < GC_RANGE_COUNT; i++) {
+		struct gc_region_range *range = &regions->ranges[i];
+
+		for (uint32_t index = 0; index < gc_range_high_water(range); index++)
+			if (bitmap_test(range->free_resident, index))
+				region_note_empty_locked(regions, range, index);
+	}
+	pthread_mutex_unlock(&regions->lock);
+}

@@ -148,6 +148,9 @@ void gc_region_free_locked(struct gc_regions *regions, uint32_t number);
  * resident. Between cycles, by the cycle's thread. [R-4] */
 void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions);
 
+/* The pages of all free regions are gone: in a copy of the memory that holds what is in use. */
+void gc_regions_forget_free(struct gc_regions *regions);
+
 static inline uint32_t gc_region_of(const struct gc_regions *regions, struct gc_haddr address)
 {
 	return (uint32_t)((address.at - (uintptr_t)regions->view->heap) >> regions->region_shift);

@@ -31,7 +31,7 @@
 static int view_advise(const struct gc_view *view, char *at, uint64_t bytes)
 {
 	bool dumped = view->dumped && gc_view_contains(view, (uintptr_t)at);
-	/* A child of fork would share a memfd heap with its parent: it gets no heap at all. */
+	/* A child of fork would share a memfd heap with its parent: see view_fork.c. */
 	int error = gc_sys->madvise(at, bytes, MADV_DONTFORK);
 
 	if (error < 0 || view->backing != GC_BACKING_SHARED || dumped)
@@ -64,20 +64,24 @@ static int view_map_closed(const struct gc_view *view, char *at, uint64_t offset
 	return error < 0 ? view_map(view, at, offset, bytes, PROT_READ | PROT_WRITE) : 0;
 }
 
-static int view_open_memory(struct gc_view *view, const char **step)
+int gc_view_open_memory(uint64_t bytes, const char **step)
 {
-	int error;
+	int memfd, error;
 
 	*step = "memfd_create";
-	view->memfd = gc_memfd_create("parallax-heap");
-	if (view->memfd < 0)
-		return view->memfd;
+	memfd = gc_memfd_create("parallax-heap");
+	if (memfd < 0)
+		return memfd;
 	*step = "ftruncate";
-	error = gc_sys->ftruncate(view->memfd, (off_t)view->total_bytes);
-	if (error < 0)
-		return error;
-	*step = "fcntl(F_ADD_SEALS)";
-	return gc_sys->add_seals(view->memfd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	error = gc_sys->ftruncate(memfd, (off_t)bytes);
+	if (error == 0) {
+		*step = "fcntl(F_ADD_SEALS)";
+		error = gc_sys->add_seals(memfd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	}
+	if (error == 0)
+		return memfd;
+	gc_sys->close(memfd);
+	return error;
 }
 
 static int view_reserve_at(char **at, uint64_t bytes)
@@ -90,14 +94,23 @@ static int view_reserve_at(char **at, uint64_t bytes)
 	return 0;
 }
 
+int gc_view_map_again(const struct gc_view *view)
+{
+	int error = view_map_closed(view, view->heap, 0, view->total_bytes);
+
+	if (error == 0 && view->alias)
+		error = view_map_closed(view, view->alias, 0, view->total_bytes);
+	return error;
+}
+
 static int view_create(struct gc_view *view, const char **step)
 {
 	int error;
 
 	if (view->backing == GC_BACKING_SHARED) {
-		error = view_open_memory(view, step);
-		if (error < 0)
-			return error;
+		view->memfd = gc_view_open_memory(view->total_bytes, step);
+		if (view->memfd < 0)
+			return view->memfd;
 	}
 	*step = "mmap (reserving address space)";
 	error = view_reserve_at(&view->heap, view->total_bytes);
@@ -106,11 +119,8 @@ static int view_create(struct gc_view *view, const char **step)
 	if (error < 0)
 		return error;
 	*step = "mmap (mapping the views)";
-	error = view_map_closed(view, view->heap, 0, view->total_bytes);
-	if (error == 0 && view->alias)
-		error = view_map_closed(view, view->alias, 0, view->total_bytes);
 	view->delta = view->alias ? view->alias - view->heap : 0;
-	return error;
+	return gc_view_map_again(view);
 }
 
 int gc_view_create(struct gc_view *view, enum gc_backing backing, uint64_t range_bytes,

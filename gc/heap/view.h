@@ -55,6 +55,9 @@ void gc_view_destroy(struct gc_view *view);
 
 /* Right after creation: the heap view is in core dumps, whole [V-5]. 0 or a negative errno. */
 int gc_view_set_dumped(struct gc_view *view);
+/* Parts of it: a sealed memfd, or a negative errno; both views where they are, from the start. */
+int gc_view_open_memory(uint64_t bytes, const char **step);
+int gc_view_map_again(const struct gc_view *view);
 
 /* Move the page tables of [start, start+bytes), heap to alias or back. Any page already mapped at
  * the target is dropped, which loses nothing on shared memory. 0 or a negative errno: a detach that

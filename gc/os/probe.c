@@ -145,6 +145,11 @@ void gc_probe_run(struct gc_probe *probe)
 	pthread_mutex_unlock(&probe_lock);
 }
 
+void gc_probe_fork(enum gc_fork_step step)
+{
+	gc_fork_mutex(&probe_lock, step);
+}
+
 const struct gc_capability *gc_probe_minor_lacks(const struct gc_probe *probe, bool sigbus)
 {
 	const struct gc_capability *needed[] = {&probe->memfd, sigbus ? &probe->minor_sigbus

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gc/base/fork.h"
 #include "gc/os/uffd.h"
 
 /* A capability: whether it works; if not, the negative errno and the step that failed. */
@@ -40,6 +41,9 @@ void gc_probe_plans(struct gc_probe *probe);
 
 /* Probe afresh. Tens of milliseconds at most. Never fails: what fails is recorded. */
 void gc_probe_run(struct gc_probe *probe);
+
+/* runtime/fork.c: no probe is under way. */
+void gc_probe_fork(enum gc_fork_step step);
 
 /* What stands between this kernel and the plan under that delivery: the first capability it needs
  * that does not work, or NULL. */

@@ -48,6 +48,7 @@ void shadow_config(const struct shadow_options *options, struct plx_heap_config 
 	}
 	config_set(config, "GC_HEAP_MAX", options->heap_max);
 	config_set(config, "GC_STACKS", options->locals ? "ambiguous" : NULL);
+	config_set(config, "GC_FORK", options->fork ? "copy" : NULL);
 	config_set(config, "GC_PLAN", options->plan);
 	config_set(config, "GC_UFFD_DELIVERY", options->delivery);
 }
@@ -193,6 +194,7 @@ static void tally_add(struct shadow_tally *into, const struct shadow_tally *from
 	into->overwrites += from->overwrites;
 	into->attaches += from->attaches;
 	into->blocks += from->blocks;
+	into->forks += from->forks;
 	into->live_objects += from->live_objects;
 }
 

@@ -28,6 +28,7 @@ struct shadow_options {
 	bool tags;	      /* references are tagged, and stand among numbers */
 	bool stacks;	      /* scoped roots lie on a root stack */
 	bool locals;	      /* C locals hold raw references: the heap has GC_STACKS=ambiguous */
+	bool fork;	      /* children go on with their copy of the heap: it has GC_FORK=copy */
 	bool tolerate_null;   /* an allocation may fail: skip that step */
 	const char *plan;     /* "minor", "copy", "stw" or NULL: whatever the heap has */
 	const char *delivery; /* "thread", "sigbus" or NULL */
@@ -47,6 +48,7 @@ struct shadow_tally {
 		overwrites; /* stores of NULL over a reference, of another reference over one */
 	uint64_t attaches;
 	uint64_t blocks;
+	uint64_t forks; /* children that were forked, and went on rightly */
 	uint64_t cycles;
 	uint64_t live_objects; /* at the last walk of each thread, summed */
 };

@@ -5,9 +5,12 @@
  * allocates first and looks for objects (shadow_random_pair) afterwards. */
 #include "test/support/shadow_private.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define LARGE_BYTES (3u << 20)
@@ -366,6 +369,43 @@ static __attribute__((noinline)) void step_registers(struct shadow_thread *self)
 		shadow_check_postcard(self, d);
 }
 
+/* The child has this thread's part of the heap, and goes on with it; some have children of their own. */
+static _Noreturn void child_run(struct shadow_thread *self)
+{
+	unsigned steps = 30 + (unsigned)random_below(&self->random, 60);
+
+	alarm(60);
+	shadow_compare(self);
+	while (steps-- > 0)
+		shadow_step(self);
+	shadow_compare(self);
+	plx_collect(self->thread);
+	shadow_compare(self);
+	_exit(0);
+}
+
+/* A safepoint. */
+static void step_fork(struct shadow_thread *self)
+{
+	int status = 0;
+	pid_t child;
+
+	fflush(NULL);
+	child = fork();
+	if (child < 0)
+		shadow_fail(self, NULL, "fork failed");
+	if (child == 0)
+		child_run(self);
+	plx_block_enter(self->thread);
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			abort();
+	plx_block_exit(self->thread);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		shadow_fail(self, NULL, "a child of fork ended with status %#x", (unsigned)status);
+	self->tally.forks++;
+}
+
 static void step_drop(struct shadow_thread *self)
 {
 	for (int i = 0; i < 8; i++)
@@ -441,6 +481,8 @@ static void step_any(struct shadow_thread *self)
 {
 	unsigned dice = (unsigned)random_below(&self->random, 1000);
 
+	if (self->world->options->fork && random_once_in(&self->random, 300))
+		step_fork(self);
 	if (self->world->options->churn && random_once_in(&self->random, 2))
 		step_churn(self);
 	else if (dice < 450)

@@ -2,7 +2,7 @@
  *
  *	shadow [--cycles N] [--threads T] [--seed S] [--objects N] [--plan minor|copy|stw]
  *	       [--delivery thread|sigbus] [--heap BYTES] [--no-large] [--roots handles|all]
- *	       [--churn] [--locals] [--stacks] [--tags] [--inject ONE_IN]
+ *	       [--churn] [--locals] [--stacks] [--tags] [--fork] [--inject ONE_IN]
  *
  * With --inject one in so many system calls fails while the threads run (test/support/inject_storm.h).
  *
@@ -24,7 +24,7 @@ static _Noreturn void usage(const char *what)
 	fprintf(stderr,
 		"shadow: %s\nusage: shadow [--cycles N] [--threads 1-64] [--seed S] [--objects N]\n"
 		"  [--plan auto|minor|copy|stw] [--delivery auto|thread|sigbus] [--heap BYTES] [--no-large]\n"
-		"  [--roots handles|all] [--churn] [--locals] [--stacks] [--tags] [--inject ONE_IN]\n",
+		"  [--roots handles|all] [--churn] [--locals] [--stacks] [--tags] [--fork] [--inject ONE_IN]\n",
 		what);
 	exit(2);
 }
@@ -67,6 +67,10 @@ static void parse(int argc, char **argv, struct shadow_options *options)
 		}
 		if (strcmp(name, "--stacks") == 0) {
 			options->stacks = true;
+			continue;
+		}
+		if (strcmp(name, "--fork") == 0) {
+			options->fork = true;
 			continue;
 		}
 		if (strcmp(name, "--no-large") == 0) {
@@ -123,6 +127,9 @@ static void report(const struct shadow_tally *tally, const struct plx_stats *sta
 	printf("shadow: %lu walks (%lu with the cycle under way), %lu objects compared, %lu had moved\n",
 	       (unsigned long)tally->comparisons, (unsigned long)tally->comparisons_early,
 	       (unsigned long)tally->compared_objects, (unsigned long)tally->moved_objects);
+	if (tally->forks)
+		printf("shadow: %lu children went on with a copy of the heap\n",
+		       (unsigned long)tally->forks);
 	printf("shadow: %lu regions held back by pins, %lu by stacks, %lu un-chosen at the flip\n",
 	       (unsigned long)stats->pin_held_regions, (unsigned long)stats->stack_held_regions,
 	       (unsigned long)stats->unchosen_regions);

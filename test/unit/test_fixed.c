@@ -334,7 +334,7 @@ static void made_meanwhile(const char *plan, const char *delivery)
 	assert_int_equal(pthread_create(&collector, NULL, collect_main, NULL), 0);
 	for (int k = 0; k < KEPT; k++)
 		kept[k] = handle_of(plx_alloc_fixed(thread, nodes, 0));
-	while (made < 40000000 && (stats().flips < 12 || !in_regime[GC_REGIME_MARKING] ||
+	while (made < 40000000 && (stats().flips < 6 || !in_regime[GC_REGIME_MARKING] ||
 				   !in_regime[GC_REGIME_PLANNING])) {
 		struct plx_scope scope;
 		struct plx_handle *plain;
@@ -357,7 +357,7 @@ static void made_meanwhile(const char *plan, const char *delivery)
 		}
 	}
 	collector_join(collector);
-	assert_true(stats().flips >= 12);
+	assert_true(stats().flips >= 6);
 	heap_close();
 }
 

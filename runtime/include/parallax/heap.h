@@ -43,7 +43,8 @@ PLX_EXPORT enum plx_status plx_config_from_environment(struct plx_heap_config *c
 PLX_EXPORT const char *plx_config_help(void);
 
 /* Make a heap. `config` NULL means the defaults and then the environment. Starts the collector's
- * threads. May block. On failure `*heap` is NULL, nothing is left behind and `error` (which may be
+ * threads. May block; if the process has a heap with GC_FORK=copy that the calling thread is attached to, it is a
+ * safepoint of it, as is plx_heap_destroy. On failure `*heap` is NULL, nothing is left behind and `error` (which may be
  * NULL) says which capability, limit or call was the reason and how to get past it. */
 PLX_EXPORT enum plx_status plx_heap_create(const struct plx_heap_config *config,
 					   struct plx_heap **heap, struct plx_error *error);

@@ -58,6 +58,8 @@
 	  "How long free regions stay resident after the last cycle. 0: give them back after every cycle.") \
 	X(stacks, GC_STACKS, ENUM, 0, 0, 1, "precise|ambiguous", \
 	  "What native stacks hold: precise: no references, whatever has to survive is in handles and roots; ambiguous: any word may be one, so objects that C locals refer to stay alive and where they are.") \
+	X(fork, GC_FORK, ENUM, 0, 0, 1, "forbid|copy", \
+	  "What a child of fork gets: forbid: no heap, so it may exec or exit; copy: a heap of its own, a copy of this one (one heap of a process; mutators stand still meanwhile, and fork is a safepoint).") \
 	X(stop_report_ms, GC_STOP_REPORT, COUNT, 2000, 0, 86400000, "ms", \
 	  "Say on standard error which thread a collection waits for, and where it is, after this long, and again at doubled intervals. 0: wait in silence.") \
 	X(yield_seed, GC_YIELD, COUNT, 0, 0, UINT32_MAX, "seed", \

@@ -1,0 +1,962 @@
+/* test/unit/test_fork.c: fork, with GC_FORK=forbid and with GC_FORK=copy: who uses a heap that is its parent's is
+ * told so; a copied heap goes on in the child, and in its children, whenever the fork comes; what cannot
+ * be copied is said, and costs the parent nothing; other programs inherit no descriptor. */
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <parallax/parallax.h>
+
+#include "gc/collect/collect.h"
+#include "runtime/world.h"
+#include "test/support/inject.h"
+
+#define CHILD_SECONDS 60
+#define NODES 2000
+
+struct node {
+	struct plx_header header;
+	struct node *next;
+	uint64_t value;
+};
+
+/* In a child nothing of cmocka's may run. */
+#define CHECK(condition)                                                                       \
+	do {                                                                                   \
+		if (!(condition)) {                                                            \
+			fprintf(stderr, "child: %s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			_exit(9);                                                              \
+		}                                                                              \
+	} while (0)
+
+static struct plx_heap *heap;
+static struct plx_thread *thread;
+static const struct plx_layout *nodes, *bytes;
+static struct plx_handle *list, *fixed, *weak;
+static void *fixed_at;
+static char text[65536]; /* what a child wrote */
+
+static struct plx_heap *heap_make(const char *plan, const char *delivery, const char *mode,
+				  struct plx_error *error)
+{
+	struct plx_heap_config config;
+	struct plx_heap *made = NULL;
+
+	plx_config_init(&config);
+	assert_int_equal(plx_config_from_environment(&config, NULL), PLX_OK);
+	assert_int_equal(plx_config_set(&config, "GC_HEAP_MAX", "16M", NULL), PLX_OK);
+	assert_int_equal(plx_config_set(&config, "GC_EVACUATE", "all", NULL), PLX_OK);
+	assert_int_equal(plx_config_set(&config, "GC_WORKERS", "2", NULL), PLX_OK);
+	assert_int_equal(plx_config_set(&config, "GC_FORK", mode, NULL), PLX_OK);
+	if (plan)
+		assert_int_equal(plx_config_set(&config, "GC_PLAN", plan, NULL), PLX_OK);
+	if (delivery)
+		assert_int_equal(plx_config_set(&config, "GC_UFFD_DELIVERY", delivery, NULL),
+				 PLX_OK);
+	plx_heap_create(&config, &made, error);
+	return made;
+}
+
+/* A list from a handle, a fixed node, a weak reference. */
+static bool heap_open(const char *plan, const char *delivery, const char *mode)
+{
+	static const size_t offsets[] = {offsetof(struct node, next)};
+	struct plx_error error = {0};
+
+	heap = heap_make(plan, delivery, mode, &error);
+	if (!heap && error.status == PLX_ERROR_CAPABILITY) {
+		print_message("%s\n", error.message);
+		return false;
+	}
+	assert_non_null(heap);
+	assert_int_equal(plx_thread_attach(heap, &thread, NULL), PLX_OK);
+	nodes = plx_layout_fixed(heap, sizeof(struct node), offsets, 1, NULL);
+	bytes = plx_layout_bytes(heap, NULL);
+	list = plx_handle_create(thread, NULL);
+	for (uint64_t i = 0; i < NODES; i++) {
+		struct node *node = plx_alloc(thread, nodes);
+
+		node->value = i;
+		node->next = list->ref;
+		plx_handle_set(thread, list, node);
+		plx_alloc_array(thread, bytes, 200); /* garbage */
+	}
+	fixed_at = plx_alloc_fixed(thread, nodes, 0);
+	fixed = plx_handle_create(thread, fixed_at);
+	((struct node *)fixed_at)->value = 4711;
+	PLX_STORE(thread, &((struct node *)fixed_at)->next, list->ref);
+	weak = plx_handle_create(thread, NULL);
+	plx_handle_set(thread, weak, plx_weak_create(thread, list->ref));
+	return true;
+}
+
+static void heap_close(void)
+{
+	plx_thread_detach(thread);
+	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+}
+
+static bool heap_is_right(struct plx_thread *self)
+{
+	const struct node *node = list->ref;
+
+	if (fixed->ref != fixed_at || ((struct node *)fixed_at)->value != 4711 ||
+	    ((struct node *)fixed_at)->next != list->ref ||
+	    plx_weak_get(self, weak->ref) != list->ref)
+		return false;
+	for (uint64_t i = NODES; i-- > 0; node = node->next)
+		if (node->value != i)
+			return false;
+	return node == NULL;
+}
+
+static struct plx_stats stats(void)
+{
+	struct plx_stats now;
+
+	plx_heap_stats(heap, &now);
+	return now;
+}
+
+/* ---- children ---- */
+
+/* Fork; the child's standard error goes to `text` if asked for. Its status. */
+static int child_of(void (*run)(void *), void *argument, bool listen)
+{
+	struct sigaction usual = {.sa_handler = SIG_DFL}, before;
+	int ends[2], status = 0;
+	size_t used = 0;
+	ssize_t got;
+	pid_t child;
+
+	fflush(NULL);
+	assert_int_equal(pipe(ends), 0);
+	sigaction(SIGSEGV, &usual, &before); /* not cmocka's */
+	child = fork();
+	assert_true(child >= 0);
+	if (child > 0)
+		sigaction(SIGSEGV, &before, NULL);
+	if (child == 0) {
+		alarm(CHILD_SECONDS);
+		if (listen)
+			dup2(ends[1], STDERR_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		run(argument);
+		_exit(0);
+	}
+	close(ends[1]);
+	while ((got = read(ends[0], text + used, sizeof(text) - 1 - used)) > 0)
+		used += (size_t)got;
+	text[used] = '\0';
+	close(ends[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void must_pass(int status)
+{
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		fail_msg("a child ended with status %#x:\n%s", (unsigned)status, text);
+}
+
+/* ---- forbidden ---- */
+
+static void use_alloc(void *argument)
+{
+	(void)argument;
+	plx_alloc_array(thread, bytes, 100000);
+}
+
+static void use_collect(void *argument)
+{
+	(void)argument;
+	plx_collect(thread);
+}
+
+static void use_heap_collect(void *argument)
+{
+	plx_block_exit(thread); /* never comes back */
+	plx_heap_collect(argument);
+}
+
+static void use_block(void *argument)
+{
+	(void)argument;
+	plx_block_enter(thread);
+}
+
+static void use_detach(void *argument)
+{
+	(void)argument;
+	plx_thread_detach(thread);
+}
+
+static void use_attach(void *argument)
+{
+	plx_thread_attach(argument, &thread, NULL);
+}
+
+static void use_destroy(void *argument)
+{
+	plx_heap_destroy(argument);
+}
+
+static void use_stats(void *argument)
+{
+	(void)argument;
+	stats();
+}
+
+static void use_poll(void *argument)
+{
+	(void)argument;
+	thread->poll = 1; /* the first real request */
+	plx_poll(thread);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define CATCHES_FAULTS 1
+static void use_read(void *argument)
+{
+	(void)argument;
+	(void)*(volatile uint64_t *)&((struct node *)fixed_at)->value;
+}
+
+static void use_small_alloc(void *argument)
+{
+	(void)argument;
+	plx_alloc(thread, nodes);
+}
+
+static void use_handle(void *argument)
+{
+	(void)argument;
+	plx_handle_set(thread, list, NULL);
+}
+
+static void use_pin(void *argument)
+{
+	(void)argument;
+	plx_pin(thread, fixed_at, "test");
+}
+#endif
+
+static void forbidden(const char *plan)
+{
+	static void (*const uses[])(void *) = {
+		use_alloc,  use_collect,     use_heap_collect, use_block, use_detach,
+		use_attach, use_destroy,     use_stats,	       use_poll,
+#ifdef CATCHES_FAULTS
+		use_read,   use_small_alloc, use_handle,       use_pin,
+#endif
+	};
+
+	if (!heap_open(plan, NULL, "forbid"))
+		skip();
+	for (size_t i = 0; i < sizeof(uses) / sizeof(*uses); i++) {
+		int status = child_of(uses[i], heap, true);
+
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
+		    !strstr(text, "this process is a child of fork") ||
+		    !strstr(text, "GC_FORK=copy"))
+			fail_msg("use %zu: status %#x, and it said:\n%s", i, (unsigned)status,
+				 text);
+	}
+	plx_collect(thread);
+	assert_true(heap_is_right(thread));
+	heap_close();
+}
+
+static void test_forbidden(void **state)
+{
+	(void)state;
+	forbidden("minor");
+	forbidden("copy");
+	forbidden("stw");
+}
+
+static void crash(void *argument)
+{
+	volatile int *nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)argument;
+	*nowhere = 1;
+}
+
+/* A crash that is not ours stays what it is. */
+static void test_other_crashes(void **state)
+{
+	int status;
+
+	(void)state;
+	heap_open(NULL, NULL, "forbid");
+	status = child_of(crash, NULL, true);
+#ifdef CATCHES_FAULTS
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+#endif
+	assert_true(status != 0);
+	assert_null(strstr(text, "child of fork"));
+	heap_close();
+}
+
+/* ---- other programs ---- */
+
+static const char *const list_descriptors[] = {"/bin/sh", "-c", "ls -l /proc/self/fd >&2", NULL};
+
+static void exec_list(void *argument)
+{
+	(void)argument;
+	execv(list_descriptors[0], (char *const *)(uintptr_t)list_descriptors);
+}
+
+static void says_nothing_of_ours(void)
+{
+	assert_non_null(strstr(text, "->"));
+	assert_null(strstr(text, "parallax"));
+	assert_null(strstr(text, "userfaultfd"));
+	assert_null(strstr(text, "eventfd"));
+}
+
+/* posix_spawn and vfork run no handlers. */
+static pid_t start_by_vfork(int error_end)
+{
+	pid_t child = vfork();
+
+	if (child == 0) {
+		dup2(error_end, STDERR_FILENO);
+		execv(list_descriptors[0], (char *const *)(uintptr_t)list_descriptors);
+		_exit(1);
+	}
+	return child;
+}
+
+static pid_t start_by_spawn(int error_end)
+{
+	posix_spawn_file_actions_t actions;
+	pid_t child;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, error_end, STDERR_FILENO);
+	assert_int_equal(posix_spawn(&child, list_descriptors[0], &actions, NULL,
+				     (char *const *)(uintptr_t)list_descriptors, NULL),
+			 0);
+	posix_spawn_file_actions_destroy(&actions);
+	return child;
+}
+
+static void spawn_list(pid_t (*start)(int error_end))
+{
+	size_t used = 0;
+	int ends[2], status;
+	pid_t child;
+	ssize_t got;
+
+	assert_int_equal(pipe(ends), 0);
+	child = start(ends[1]);
+	close(ends[1]);
+	while ((got = read(ends[0], text + used, sizeof(text) - 1 - used)) > 0)
+		used += (size_t)got;
+	text[used] = '\0';
+	close(ends[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	must_pass(status);
+}
+
+static void other_programs(const char *plan, const char *mode)
+{
+	if (!heap_open(plan, NULL, mode))
+		skip();
+	must_pass(child_of(exec_list, NULL, true));
+	says_nothing_of_ours();
+	spawn_list(start_by_spawn);
+	says_nothing_of_ours();
+	spawn_list(start_by_vfork);
+	says_nothing_of_ours();
+	plx_collect(thread);
+	assert_true(heap_is_right(thread));
+	heap_close();
+}
+
+static void test_other_programs(void **state)
+{
+	(void)state;
+	other_programs(NULL, "forbid");
+	other_programs(NULL, "copy");
+	other_programs("copy", "copy");
+}
+
+/* ---- copied ---- */
+
+static unsigned descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+static void use_hard(struct plx_thread *self)
+{
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 5000; i++)
+			CHECK(plx_alloc_array(self, bytes, 200));
+		CHECK(plx_alloc_fixed(self, bytes, 300));
+		CHECK(plx_alloc_array(self, bytes, 1000000));
+		CHECK(heap_is_right(self));
+		plx_collect(self);
+		CHECK(heap_is_right(self));
+	}
+}
+
+static void *child_thread(void *argument)
+{
+	struct plx_thread *self;
+
+	(void)argument;
+	CHECK(plx_thread_attach(heap, &self, NULL) == PLX_OK);
+	use_hard(self);
+	plx_thread_detach(self);
+	return NULL;
+}
+
+static void go_on(void *argument);
+
+/* Everything a heap is for, in the child: children of its own, threads, and its end. */
+static void go_on(void *argument)
+{
+	unsigned generations = *(unsigned *)argument;
+	struct plx_stats before = stats();
+	pthread_t other;
+
+	CHECK(heap_is_right(thread));
+	use_hard(thread);
+	CHECK(stats().cycles > before.cycles);
+	CHECK(stats().flips > before.flips);
+	CHECK(pthread_create(&other, NULL, child_thread, NULL) == 0);
+	plx_block_enter(thread);
+	pthread_join(other, NULL);
+	plx_block_exit(thread);
+	CHECK(heap_is_right(thread));
+	if (generations > 0) {
+		int status;
+		pid_t child;
+
+		generations--;
+		fflush(NULL);
+		child = fork();
+		CHECK(child >= 0);
+		if (child == 0) {
+			go_on(&generations);
+			_exit(0);
+		}
+		plx_collect(thread);
+		CHECK(heap_is_right(thread));
+		plx_block_enter(thread);
+		CHECK(waitpid(child, &status, 0) == child && status == 0);
+		plx_block_exit(thread);
+	}
+	plx_thread_detach(thread);
+	CHECK(plx_heap_destroy(heap) == PLX_OK);
+}
+
+static atomic_bool stop;
+
+/* Others that are attached, in all states. */
+static void *busy_main(void *argument)
+{
+	struct plx_thread *self;
+	struct plx_scope scope;
+
+	assert_int_equal(plx_thread_attach(heap, &self, NULL), PLX_OK);
+	plx_scope_enter(self, &scope);
+	plx_handle_push(self, plx_alloc_fixed(self, nodes, 0));
+	while (!atomic_load(&stop)) {
+		for (int i = 0; i < 300; i++)
+			plx_alloc_array(self, bytes, 300);
+		plx_block_enter(self);
+		usleep(argument ? 200 : 0);
+		plx_block_exit(self);
+	}
+	plx_scope_exit(self, &scope);
+	plx_thread_detach(self);
+	return NULL;
+}
+
+static void *collect_main(void *argument)
+{
+	(void)argument;
+	while (!atomic_load(&stop))
+		plx_heap_collect(heap);
+	return NULL;
+}
+
+static void copied(const char *plan, const char *delivery)
+{
+	pthread_t others[3];
+	unsigned count, generations = 1;
+
+	if (!heap_open(plan, delivery, "copy"))
+		skip();
+	count = descriptors();
+	must_pass(child_of(go_on, &generations, false));
+	atomic_store(&stop, false);
+	pthread_create(&others[0], NULL, busy_main, NULL);
+	pthread_create(&others[1], NULL, busy_main, &stop);
+	pthread_create(&others[2], NULL, collect_main, NULL);
+	for (int i = 0; i < 2; i++) {
+		generations = 0;
+		must_pass(child_of(go_on, &generations, false));
+		assert_true(heap_is_right(thread));
+		plx_collect(thread);
+		assert_true(heap_is_right(thread));
+	}
+	atomic_store(&stop, true);
+	plx_block_enter(thread);
+	for (int i = 0; i < 3; i++)
+		pthread_join(others[i], NULL);
+	plx_block_exit(thread);
+	assert_int_equal(descriptors(), count);
+	heap_close();
+}
+
+static void test_copied(void **state)
+{
+	(void)state;
+	copied("minor", "thread");
+	copied("minor", "sigbus");
+	copied("copy", "thread");
+	copied("copy", "sigbus");
+	copied("stw", NULL);
+}
+
+/* What the child holds open is its own, and no more than the parent holds. */
+static void count_descriptors(void *argument)
+{
+	unsigned count = descriptors();
+
+	if (count != *(unsigned *)argument)
+		fprintf(stderr, "%u descriptors, not %u\n", count, *(unsigned *)argument);
+	CHECK(count == *(unsigned *)argument);
+}
+
+static void test_descriptors(void **state)
+{
+	unsigned count;
+
+	(void)state;
+	heap_open(NULL, NULL, "copy");
+	count = descriptors();
+	must_pass(child_of(count_descriptors, &count, false));
+	assert_int_equal(descriptors(), count);
+	heap_close();
+}
+
+/* From a blocking region, and from a thread that is not attached. */
+static void go_on_blocked(void *argument)
+{
+	plx_block_exit(thread);
+	go_on(argument);
+}
+
+static void attach_and_go_on(void *argument)
+{
+	CHECK(plx_thread_attach(heap, &thread, NULL) == PLX_OK);
+	go_on(argument);
+}
+
+static void *fork_unattached(void *argument)
+{
+	must_pass(child_of(attach_and_go_on, argument, false));
+	return NULL;
+}
+
+static void test_from_anywhere(void **state)
+{
+	unsigned generations = 0;
+	pthread_t other;
+
+	(void)state;
+	heap_open(NULL, NULL, "copy");
+	plx_block_enter(thread);
+	must_pass(child_of(go_on_blocked, &generations, false));
+	pthread_create(&other, NULL, fork_unattached, &generations);
+	pthread_join(other, NULL);
+	plx_block_exit(thread);
+	assert_true(heap_is_right(thread));
+	heap_close();
+}
+
+/* One heap is copied; others are forbidden in the child all the same. */
+static struct plx_heap *second;
+
+static void use_second(void *argument)
+{
+	struct plx_stats now;
+
+	CHECK(heap_is_right(thread));
+	plx_collect(thread);
+	plx_heap_stats(argument, &now);
+}
+
+static void test_two_heaps(void **state)
+{
+	struct plx_error error = {0};
+	struct plx_thread *other;
+	unsigned generations = 0;
+	int status;
+
+	(void)state;
+	heap_open(NULL, NULL, "copy");
+	assert_null(heap_make(NULL, NULL, "copy", &error));
+	assert_int_equal(error.status, PLX_ERROR_LIMIT);
+	assert_non_null(strstr(error.message, "GC_FORK=copy"));
+	second = heap_make(NULL, NULL, "forbid", NULL);
+	assert_non_null(second);
+	assert_int_equal(plx_thread_attach(second, &other, NULL), PLX_OK);
+	status = child_of(use_second, second, true);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_non_null(strstr(text, "this process is a child of fork"));
+	must_pass(child_of(go_on, &generations, false));
+	plx_collect(other);
+	plx_thread_detach(other);
+	assert_int_equal(plx_heap_destroy(second), PLX_OK);
+	heap_close();
+	heap_open(NULL, NULL, "copy"); /* another one may be it now */
+	must_pass(child_of(go_on, &generations, false));
+	heap_close();
+}
+
+/* The trace is the parent's: the child adds nothing to it. */
+static void test_trace(void **state)
+{
+	char name[] = "/tmp/plx-test-fork-XXXXXX", *end;
+	unsigned generations = 0;
+	ssize_t length;
+	int file = mkstemp(name);
+
+	(void)state;
+	assert_true(file >= 0);
+	setenv("GC_TRACE", name, 1);
+	heap_open(NULL, NULL, "copy");
+	unsetenv("GC_TRACE");
+	plx_collect(thread);
+	must_pass(child_of(go_on, &generations, false));
+	plx_collect(thread);
+	heap_close();
+	length = pread(file, text, sizeof(text) - 1, 0);
+	assert_true(length > 0 && (size_t)length < sizeof(text) - 1);
+	text[length] = '\0';
+	end = strstr(text, "\n]\n");
+	assert_non_null(end); /* closed once, and that is the end */
+	assert_int_equal(end + 3 - text, length);
+	assert_null(strstr(strstr(text, "process_name") + 1, "process_name"));
+	close(file);
+	unlink(name);
+}
+
+/* ---- at every phase ---- */
+
+/* The collector's calls of the runtime, at each of which a fork is let loose. */
+static struct gc_world watched;
+static unsigned point, wanted_point;
+static atomic_uint fork_due, forked;
+static unsigned forks_in_cycles;
+
+static void at_point(void)
+{
+	if (point++ != wanted_point)
+		return;
+	atomic_store(&fork_due, 1);
+	for (int i = 0; i < 20 && !atomic_load(&forked); i++)
+		usleep(100); /* it waits for the cycle's end: so not for long */
+}
+
+static void watched_stop(struct gc_heap *gc, enum gc_stop kind)
+{
+	at_point();
+	rt_world.stop(gc, kind);
+	at_point();
+}
+
+static void watched_resume(struct gc_heap *gc)
+{
+	at_point();
+	rt_world.resume(gc);
+	at_point();
+}
+
+static void watched_handshake(struct gc_heap *gc, gc_answer answer)
+{
+	at_point();
+	rt_world.handshake(gc, answer);
+	at_point();
+}
+
+static void watched_armed(struct gc_heap *gc, bool armed)
+{
+	at_point();
+	rt_world.armed(gc, armed);
+	at_point();
+}
+
+static void check_child(void *argument)
+{
+	CHECK(heap_is_right(thread));
+	for (int i = 0; i < 2; i++) {
+		plx_collect(thread);
+		CHECK(heap_is_right(thread));
+	}
+	CHECK(*(unsigned *)argument == wanted_point);
+}
+
+static void note_cycle(void)
+{
+	pthread_mutex_lock(&heap->collector.lock);
+	forks_in_cycles += heap->collector.started > heap->collector.finished;
+	pthread_mutex_unlock(&heap->collector.lock);
+}
+
+/* Running, it polls until it is told; blocked, it comes from the blocking region. */
+static void fork_when_told(bool blocked)
+{
+	while (!atomic_load(&fork_due)) {
+		plx_alloc_array(thread, bytes, 100);
+		if (blocked) {
+			plx_block_enter(thread);
+			while (!atomic_load(&fork_due))
+				usleep(50);
+			note_cycle();
+			must_pass(child_of(go_on_blocked, (unsigned[]){0}, false));
+			plx_block_exit(thread);
+			return;
+		}
+	}
+	note_cycle();
+	must_pass(child_of(check_child, &wanted_point, false));
+}
+
+static void *one_cycle(void *argument)
+{
+	(void)argument;
+	plx_heap_collect(heap);
+	atomic_store(&fork_due, 1); /* the cycle had fewer points */
+	return NULL;
+}
+
+static void phases(const char *plan, const char *delivery)
+{
+	unsigned last = 0;
+
+	if (!heap_open(plan, delivery, "copy"))
+		skip();
+	forks_in_cycles = 0;
+	watched = rt_world;
+	watched.stop = watched_stop;
+	watched.resume = watched_resume;
+	watched.handshake = watched_handshake;
+	watched.armed = watched_armed;
+	heap->gc.world = &watched;
+	for (wanted_point = 0; wanted_point <= last; wanted_point++) {
+		pthread_t collector;
+
+		point = 0;
+		atomic_store(&fork_due, 0);
+		atomic_store(&forked, 0);
+		assert_int_equal(pthread_create(&collector, NULL, one_cycle, NULL), 0);
+		fork_when_told(wanted_point % 4 == 3);
+		atomic_store(&forked, 1);
+		plx_block_enter(thread);
+		pthread_join(collector, NULL);
+		plx_block_exit(thread);
+		assert_true(heap_is_right(thread));
+		if (wanted_point == 0) {
+			last = point - 1;
+			assert_true(point >= 4);
+		}
+	}
+	assert_true(forks_in_cycles > last / 2);
+	heap->gc.world = &rt_world;
+	heap_close();
+}
+
+static void test_phases(void **state)
+{
+	(void)state;
+	phases("minor", "thread");
+	phases("copy", "sigbus");
+	phases("stw", NULL);
+}
+
+/* ---- several at once ---- */
+
+/* Attached and running: two such forks wait for each other without being waited for. */
+static void *fork_often(void *argument)
+{
+	struct plx_thread *self;
+
+	(void)argument;
+	assert_int_equal(plx_thread_attach(heap, &self, NULL), PLX_OK);
+	for (int i = 0; i < 5; i++) {
+		pid_t child = fork();
+		int status = 0;
+
+		if (child == 0) {
+			alarm(CHILD_SECONDS);
+			CHECK(heap_is_right(self));
+			plx_collect(self);
+			CHECK(heap_is_right(self));
+			_exit(0);
+		}
+		plx_block_enter(self);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		plx_block_exit(self);
+		assert_int_equal(status, 0);
+	}
+	plx_thread_detach(self);
+	return NULL;
+}
+
+static void test_at_once(void **state)
+{
+	pthread_t others[4];
+
+	(void)state;
+	heap_open(NULL, NULL, "copy");
+	atomic_store(&stop, false);
+	for (int i = 0; i < 3; i++)
+		pthread_create(&others[i], NULL, fork_often, NULL);
+	pthread_create(&others[3], NULL, collect_main, NULL);
+	plx_block_enter(thread);
+	for (int i = 0; i < 3; i++)
+		pthread_join(others[i], NULL);
+	atomic_store(&stop, true);
+	pthread_join(others[3], NULL);
+	plx_block_exit(thread);
+	assert_true(heap_is_right(thread));
+	heap_close();
+}
+
+/* ---- what fails ---- */
+
+static void has_no_heap(void *argument)
+{
+	(void)argument;
+	plx_collect(thread);
+}
+
+#define LATER 2
+
+/* The parent says so, or the child does, and that child has no heap. The next one has. */
+static void fails(enum inject_entry entry, unsigned long request, uint64_t nth, int error,
+		  bool in_child)
+{
+	struct inject_rule rule = {.entry = entry,
+				   .mode = nth == 0	  ? INJECT_ALWAYS
+					   : nth == LATER ? INJECT_FROM
+							  : INJECT_ONCE,
+				   .nth = nth,
+				   .error = error,
+				   .request = request};
+	char said[4096] = "";
+	int before = dup(STDERR_FILENO), file = fileno(tmpfile()), status, armed;
+	unsigned count = descriptors();
+	ssize_t length;
+
+	fflush(NULL);
+	armed = inject_arm(&rule);
+	dup2(file, STDERR_FILENO); /* of parent and child */
+	status = child_of(has_no_heap, NULL, false);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	inject_disarm(armed);
+	length = pread(file, said, sizeof(said) - 1, 0);
+	assert_true(length > 0);
+	said[length] = '\0';
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
+	    !strstr(said, "parallax: fork: the heap could not be copied") ||
+	    !strstr(said, strerror(error)) || !strstr(said, "this process is a child of fork") ||
+	    !!strstr(said, "copied in the child") != in_child)
+		fail_msg("%s: status %#x, and they said:\n%s", inject_entry_name(entry),
+			 (unsigned)status, said);
+	assert_int_equal(descriptors(), count - 1); /* but `before` */
+	assert_true(heap_is_right(thread));
+	plx_collect(thread);
+	assert_true(heap_is_right(thread));
+	must_pass(child_of(check_child, &wanted_point, false));
+}
+
+static void test_failures(void **state)
+{
+	(void)state;
+	inject_install();
+	if (!heap_open("minor", "thread", "copy")) {
+		inject_uninstall();
+		skip();
+	}
+	fails(INJECT_madvise, 0, 1, ENOMEM, false);
+	fails(INJECT_memfd_create, 0, 1, EMFILE, false);
+	fails(INJECT_ftruncate, 0, 1, EINVAL, false);
+	fails(INJECT_add_seals, 0, 1, EPERM, false);
+	fails(INJECT_mmap, 0, 1, ENOMEM, false);
+	fails(INJECT_fallocate, 0, 3, ENOSPC, false);
+	fails(INJECT_mmap, 0, LATER, ENOMEM, true); /* those of the child */
+	fails(INJECT_eventfd, 0, 0, EMFILE, true);
+	fails(INJECT_thread_create, 0, 0, EAGAIN, true); /* the fault thread */
+	fails(INJECT_thread_create, 0, 3, EAGAIN, true); /* the collector */
+	heap_close();
+	heap_open("copy", "sigbus", "copy");
+	fails(INJECT_madvise, 0, 1, EINVAL, false);
+	fails(INJECT_madvise, 0, 3, EINVAL, true);
+	heap_close();
+	inject_uninstall();
+}
+
+/* A helper that cannot be had is done without. */
+static void test_fewer_helpers(void **state)
+{
+	unsigned generations = 0;
+	int rule;
+
+	(void)state;
+	inject_install();
+	if (!heap_open("minor", "thread", "copy")) {
+		inject_uninstall();
+		skip();
+	}
+	rule = inject_arm_once(INJECT_thread_create, 2, EAGAIN);
+	must_pass(child_of(go_on, &generations, false));
+	inject_disarm(rule);
+	heap_close();
+	inject_uninstall();
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_forbidden),      cmocka_unit_test(test_other_crashes),
+		cmocka_unit_test(test_other_programs), cmocka_unit_test(test_copied),
+		cmocka_unit_test(test_descriptors),    cmocka_unit_test(test_from_anywhere),
+		cmocka_unit_test(test_two_heaps),      cmocka_unit_test(test_phases),
+		cmocka_unit_test(test_trace),	       cmocka_unit_test(test_at_once),
+		cmocka_unit_test(test_failures),       cmocka_unit_test(test_fewer_helpers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
