@@ -114,12 +114,14 @@ static uint64_t collector_returned_bytes(struct gc_regions *regions)
 	return bytes;
 }
 
-static void collector_return_memory(struct plx_heap *heap, uint32_t target_regions)
+static void collector_return_memory(struct plx_heap *heap, uint32_t target_regions, bool allocating)
 {
 	struct gc_regions *regions = &heap->gc.regions;
 	uint64_t before = collector_returned_bytes(regions), returned;
 
 	gc_regions_trim(regions, target_regions);
+	if (!allocating)
+		gc_fixed_purge(&heap->gc);
 	returned = collector_returned_bytes(regions) - before;
 	if (returned == 0)
 		return;
@@ -135,7 +137,7 @@ static bool collector_trim(struct plx_heap *heap, uint64_t *allocated_bytes)
 	bool allocating = now_bytes != *allocated_bytes && heap->gc.config.resident_idle_ms;
 
 	*allocated_bytes = now_bytes;
-	collector_return_memory(heap, idle_target_regions(heap, allocating));
+	collector_return_memory(heap, idle_target_regions(heap, allocating), allocating);
 	return !allocating;
 }
 

@@ -45,7 +45,8 @@ bool gc_fixed_create(struct gc_heap *heap)
 	fixed->starts = (struct gc_markbits){gc_meta_alloc(heap->view.total_bytes / 64),
 					     heap->markbits.base};
 	fixed->used_pages = gc_meta_alloc(fixed_page_bitmap_bytes(heap));
-	return fixed->starts.words && fixed->used_pages;
+	fixed->purged_pages = gc_meta_alloc(fixed_page_bitmap_bytes(heap));
+	return fixed->starts.words && fixed->used_pages && fixed->purged_pages;
 }
 
 void gc_fixed_destroy(struct gc_heap *heap)
@@ -58,6 +59,7 @@ void gc_fixed_destroy(struct gc_heap *heap)
 		gc_fixed_arena_destroy(fixed->arenas[range]);
 	gc_meta_free(fixed->starts.words, heap->view.total_bytes / 64);
 	gc_meta_free(fixed->used_pages, fixed_page_bitmap_bytes(heap));
+	gc_meta_free(fixed->purged_pages, fixed_page_bitmap_bytes(heap));
 	pthread_mutex_destroy(&fixed->lock);
 	gc_meta_free(fixed, sizeof(*fixed));
 	heap->fixed = NULL;

@@ -14,6 +14,7 @@ struct gc_fixed {
 	struct gc_fixed_arena *arenas[GC_RANGE_COUNT]; /* atomic; NULL: nothing was asked for yet */
 	/* Under regions.lock. */
 	uint64_t *used_pages;		/* bit: the page belongs to an extent */
+	uint64_t *purged_pages;		/* bit: unused, and given back to the kernel */
 	uint32_t first[GC_RANGE_COUNT]; /* chains of fixed regions, by region.next */
 	uint64_t freed_regions;		/* ever */
 };
@@ -28,6 +29,9 @@ void *gc_fixed_alloc(struct gc_heap *heap, struct gc_mutator *mutator, const str
 
 /* The cycle, after marking: free what is unmarked. Bytes that stay. */
 uint64_t gc_fixed_sweep(struct gc_heap *heap);
+
+/* The cycle's thread, between cycles: give unused pages of fixed regions back to the kernel. */
+void gc_fixed_purge(struct gc_heap *heap);
 
 /* The object of a fixed region that a word means: it points to it, into it or just behind it. 0: none. */
 uintptr_t gc_fixed_object_at(const struct gc_heap *heap, uintptr_t word);

@@ -9,8 +9,8 @@
  * [FE-2] jemalloc keeps its own data elsewhere: the arena is made with the usual hooks, which serve its
  *        metadata for good, and gets these afterwards. It neither reads nor writes an extent.
  * [FE-3] The pages of an extent exist when it is handed out: the kernel having none is the hook's failure,
- *        and so no memory for one allocation. Given back, they stay with their region; a region without
- *        extents is free at once, and trimmed like any other.
+ *        and so no memory for one allocation. Given back, they stay with their region until the heap has
+ *        been idle; a region without extents is free at once, and trimmed like any other.
  * [FE-4] A region that is taken while pages come back is attached first, as everywhere [RA-2]. Regions that
  *        were fixed at the flip are not freed before finish: only sweeping frees objects.
  *
@@ -38,6 +38,21 @@ struct gc_fixed_arena {
 static bool page_is_used(const struct gc_fixed *fixed, uint32_t page)
 {
 	return fixed->used_pages[page / 64] >> (page % 64) & 1;
+}
+
+static bool page_is_purged(const struct gc_fixed *fixed, uint32_t page)
+{
+	return fixed->purged_pages[page / 64] >> (page % 64) & 1;
+}
+
+static void pages_note_purged_locked(struct gc_fixed *fixed, uint32_t first, uint32_t count,
+				     bool purged)
+{
+	for (uint32_t page = first; page < first + count; page++) {
+		uint64_t bit = UINT64_C(1) << (page % 64), *word = &fixed->purged_pages[page / 64];
+
+		*word = purged ? *word | bit : *word & ~bit;
+	}
 }
 
 static void pages_assign_locked(struct gc_fixed *fixed, uint32_t first, uint32_t count, bool used)
@@ -77,6 +92,8 @@ static uint32_t region_take_locked(struct gc_heap *heap, enum gc_range range)
 		return GC_REGION_NONE;
 	if (gc_load_relaxed(&heap->phase) == GC_PHASE_MOVING) /* [CY-1] */
 		gc_reattach_region(heap, number, 1);
+	pages_note_purged_locked(heap->fixed, number * gc_heap_pages_per_region(heap),
+				 gc_heap_pages_per_region(heap), false);
 	heap->regions.table[number].next = heap->fixed->first[range];
 	heap->fixed->first[range] = number;
 	return number;
@@ -119,6 +136,7 @@ static uint32_t extent_take_locked(struct gc_heap *heap, enum gc_range range, ui
 		page = number * gc_heap_pages_per_region(heap);
 	}
 	pages_assign_locked(heap->fixed, page, count, true);
+	pages_note_purged_locked(heap->fixed, page, count, false);
 	heap->regions.table[number].allocated_bytes += bytes;
 	return page;
 }
@@ -196,6 +214,68 @@ static bool hook_split(extent_hooks_t *hooks, void *at, size_t bytes, size_t fir
 {
 	(void)hooks, (void)at, (void)bytes, (void)first, (void)second, (void)committed, (void)index;
 	return false;
+}
+
+/* --- purging ------------------------------------------------------------------------------------- */
+
+/* The first run of pages at or behind `*page` of a region that are unused and may exist, booked like an
+ * extent, so that nobody takes them meanwhile: its length, or 0. */
+static uint32_t purge_claim_locked(struct gc_heap *heap, uint32_t number, uint32_t *page)
+{
+	struct gc_fixed *fixed = heap->fixed;
+	uint32_t end = (number + 1) * gc_heap_pages_per_region(heap), count = 0;
+
+	if (heap->regions.table[number].kind != GC_REGION_FIXED)
+		return 0;
+	while (*page < end && (page_is_used(fixed, *page) || page_is_purged(fixed, *page)))
+		++*page;
+	while (*page + count < end && !page_is_used(fixed, *page + count) &&
+	       !page_is_purged(fixed, *page + count))
+		count++;
+	pages_assign_locked(fixed, *page, count, true);
+	heap->regions.table[number].allocated_bytes += (uint64_t)count << heap->view.page_shift;
+	return count;
+}
+
+/* One run, its pages given back without the lock. False when there is none. */
+static bool purge_run(struct gc_heap *heap, enum gc_range range, uint32_t number, uint32_t *page)
+{
+	uint32_t count;
+	bool done;
+
+	pthread_mutex_lock(&heap->regions.lock);
+	count = purge_claim_locked(heap, number, page);
+	pthread_mutex_unlock(&heap->regions.lock);
+	if (count == 0)
+		return false;
+	gc_yield_point();
+	done = gc_view_decommit(&heap->view,
+				gc_view_page_start(&heap->view, (struct gc_page){*page}),
+				(uint64_t)count << heap->view.page_shift) == 0;
+	pthread_mutex_lock(&heap->regions.lock);
+	pages_note_purged_locked(heap->fixed, *page, count, done);
+	heap->regions.returned_bytes += done ? (uint64_t)count << heap->view.page_shift : 0;
+	pthread_mutex_unlock(&heap->regions.lock);
+	extent_give_back(heap, range, *page, count);
+	*page += count;
+	return true;
+}
+
+void gc_fixed_purge(struct gc_heap *heap)
+{
+	for (int i = 0; i < GC_RANGE_COUNT; i++) {
+		const struct gc_region_range *range = &heap->regions.ranges[i];
+
+		if (!gc_load_acquire(&heap->fixed->arenas[i])) /* [MO-FIXED] */
+			continue;
+		for (uint32_t r = range->first; r < range->first + gc_range_high_water(range);
+		     r++) {
+			uint32_t page = r * gc_heap_pages_per_region(heap);
+
+			while (purge_run(heap, (enum gc_range)i, r, &page))
+				continue;
+		}
+	}
 }
 
 /* --- arenas ------------------------------------------------------------------------------------- */

@@ -6,8 +6,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -296,6 +298,54 @@ static void test_holes(void **state)
 	for (uint64_t i = 1; i < 2000; i += 2) {
 		assert_ptr_equal(kept[i]->ref, at[i]);
 		assert_int_equal(((struct node *)at[i])->value, i);
+	}
+	heap_close();
+}
+
+static uint64_t file_bytes(void)
+{
+	struct stat status;
+
+	assert_int_equal(fstat(heap->gc.view.memfd, &status), 0);
+	return (uint64_t)status.st_blocks * 512;
+}
+
+/* An idle heap gives the pages between fixed objects back to the kernel, and takes them again. */
+static void test_purge(void **state)
+{
+	enum { COUNT = 400, LENGTH = 20000 };
+	static struct plx_handle *kept[COUNT];
+	uint64_t full, purged;
+
+	(void)state;
+	setenv("GC_RESIDENT_IDLE", "0", 1);
+	assert_true(heap_try_open("minor", NULL, NULL));
+	unsetenv("GC_RESIDENT_IDLE");
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < COUNT; i++) {
+			char *buffer = plx_alloc_fixed(thread, bytes, LENGTH);
+
+			assert_non_null(buffer);
+			assert_true(is_zero(buffer + 8, LENGTH));
+			memset(buffer + 8, i, LENGTH);
+			if (!kept[i])
+				kept[i] = handle_of(buffer);
+			else if (i % 8)
+				plx_handle_set(thread, kept[i], buffer);
+		}
+		full = file_bytes();
+		for (int i = 0; i < COUNT; i++)
+			if (i % 8)
+				plx_handle_set(thread, kept[i], NULL);
+		plx_collect(thread);
+		for (int wait = 0; wait < 2000 && file_bytes() > full / 2; wait++)
+			usleep(1000);
+		purged = file_bytes();
+		assert_true(purged <= full / 2);
+		assert_true(stats().returned_bytes >= full / 2);
+		for (int i = 0; i < COUNT; i += 8)
+			for (int k = 0; k < LENGTH; k++)
+				assert_int_equal(((uint8_t *)kept[i]->ref)[8 + k], (uint8_t)i);
 	}
 	heap_close();
 }
@@ -651,13 +701,13 @@ static void test_threads(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stays),	       cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_dies),	       cmocka_unit_test(test_holes),
-		cmocka_unit_test(test_made_meanwhile), cmocka_unit_test(test_weakly),
-		cmocka_unit_test(test_fixed_weak),     cmocka_unit_test(test_pin_misuse),
-		cmocka_unit_test(test_stack_words),    cmocka_unit_test(test_system_calls),
-		cmocka_unit_test(test_exhaustion),     cmocka_unit_test(test_refused_pages),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_stays),	      cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_dies),	      cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_purge),	      cmocka_unit_test(test_made_meanwhile),
+		cmocka_unit_test(test_weakly),	      cmocka_unit_test(test_fixed_weak),
+		cmocka_unit_test(test_pin_misuse),    cmocka_unit_test(test_stack_words),
+		cmocka_unit_test(test_system_calls),  cmocka_unit_test(test_exhaustion),
+		cmocka_unit_test(test_refused_pages), cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

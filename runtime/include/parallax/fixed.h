@@ -12,7 +12,8 @@
  * docs/embedding.md.
  *
  * A pin is for minutes at the most, since it holds a region back; a fixed object may stay for ever. But fixed
- * objects are not compacted: what lies free between them is used for fixed objects alone. Up to half a
+ * objects are not compacted: what lies free between them is used for fixed objects alone (or given back to the
+ * kernel, by whole pages, when the heap has been idle). Up to half a
  * region (`plx_stats.region_bytes`) they are placed by size classes, a few percent apart; larger ones are
  * large objects, which do not move anyhow.
  *
