@@ -5,6 +5,8 @@ set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C) # programs too
 # -O1 rather than -Og, whose -Wmaybe-uninitialized cries wolf.
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
@@ -14,6 +16,7 @@ add_compile_options(
   -fno-omit-frame-pointer
   -fno-semantic-interposition
   -fstack-protector-strong
+  -fstack-clash-protection
   -Wall -Wextra -Werror
   -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
   -Wpointer-arith -Wshadow -Wvla -Wwrite-strings)
@@ -27,10 +30,19 @@ if(PLX_TORTURE)
   add_compile_definitions(PLX_TORTURE=1)
 endif()
 
+if(PLX_COVERAGE)
+  # Threads count together; what test/support/coverage.c says of --wrap.
+  add_compile_options(--coverage -fprofile-update=atomic)
+  add_compile_definitions(PLX_COVERAGE=1)
+  add_link_options(--coverage)
+endif()
+if(PLX_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(PLX_SANITIZE)
   # Instrumentation hides from the compiler what it knew about initialisation.
   add_compile_options(-fsanitize=${PLX_SANITIZE} -fno-sanitize-recover=all
-                      -Wno-maybe-uninitialized)
+                      $<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   add_link_options(-fsanitize=${PLX_SANITIZE})
 else()
   add_link_options(-Wl,-z,defs)

@@ -9,6 +9,7 @@
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/fixed.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 #define ALLOCATE_CLEAR_BYTES GC_KIB(256) /* some 25 us between polls */
@@ -184,11 +185,15 @@ static void *allocate(struct plx_thread *pub, const struct plx_layout *layout, u
 
 void *plx_alloc_slow(struct plx_thread *thread, const struct plx_layout *layout, uint64_t length)
 {
+	RT_USE_RUNNING(thread);
+	RT_USE_LAYOUT(thread, layout);
 	return allocate(thread, layout, length, false);
 }
 
 void *plx_alloc_fixed(struct plx_thread *thread, const struct plx_layout *layout, uint64_t length)
 {
+	RT_USE_RUNNING(thread);
+	RT_USE_LAYOUT(thread, layout);
 	GC_CHECK(FX_1, length == 0 || layout->element_bytes ||
 			       ((const struct gc_type *)layout)->kind == GC_TYPE_CUSTOM);
 	return allocate(thread, layout, length, true);

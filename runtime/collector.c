@@ -18,6 +18,7 @@
 #include "gc/collect/reference.h"
 #include "gc/collect/workers.h"
 #include "gc/os/sys.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 #define IDLE_POLL_MS 100
@@ -312,11 +313,13 @@ static void collect_stand(struct rt_thread *thread, void *context)
 
 void plx_collect(struct plx_thread *thread)
 {
+	RT_USE_RUNNING(thread);
 	rt_stand(rt_thread_of(thread), collect_stand, NULL);
 }
 
 void plx_heap_collect(struct plx_heap *heap)
 {
+	RT_USE_HEAP(heap);
 	struct rt_thread *thread = rt_thread_self(heap);
 
 	/* An attached thread must not make the cycle wait for itself. */

@@ -2,6 +2,7 @@
  *
  * Who runs here: any thread (making and destroying); attached threads, running (the rest). */
 #include "gc/collect/guardian.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 /* A plx_guardian pointer is a gc_guardian pointer. */
@@ -12,6 +13,7 @@ struct plx_guardian {
 struct plx_guardian *plx_guardian_create(struct plx_heap *heap, unsigned priority,
 					 struct plx_error *error)
 {
+	RT_USE_HEAP(heap);
 	struct gc_guardian *guardian;
 
 	if (priority >= PLX_GUARDIAN_PRIORITIES) {
@@ -27,12 +29,15 @@ struct plx_guardian *plx_guardian_create(struct plx_heap *heap, unsigned priorit
 
 void plx_guardian_destroy(struct plx_guardian *guardian)
 {
+	RT_USE(guardian, "`guardian` is NULL");
 	gc_guardian_destroy(&guardian->gc);
 }
 
 enum plx_status plx_guardian_register(struct plx_thread *thread, struct plx_guardian *guardian,
 				      void *object, struct plx_error *error)
 {
+	RT_USE_RUNNING(thread);
+	RT_USE(guardian, "`guardian` is NULL");
 	uintptr_t address = (uintptr_t)rt_object_of(thread->heap, object);
 
 	if (guardian->gc.heap != &thread->heap->gc || !address)
@@ -46,6 +51,8 @@ enum plx_status plx_guardian_register(struct plx_thread *thread, struct plx_guar
 
 void *plx_guardian_poll(struct plx_thread *thread, struct plx_guardian *guardian)
 {
+	RT_USE_RUNNING(thread);
+	RT_USE(guardian, "`guardian` is NULL");
 	return (void *)gc_guardian_poll(&guardian->gc, &rt_thread_of(thread)->gc);
 }
 
@@ -60,13 +67,16 @@ static void guardian_stand(struct rt_thread *thread, void *context)
 	struct guardian_wait *wait = context;
 
 	rt_block_begin(thread);
-	wait->ready = gc_guardian_wait(&wait->guardian->gc, wait->timeout_ms * 1000000);
+	wait->ready = gc_guardian_wait(&wait->guardian->gc,
+				       gc_min(wait->timeout_ms, UINT64_MAX / 1000000) * 1000000);
 	plx_block_exit(&thread->gc.pub);
 }
 
 bool plx_guardian_wait(struct plx_thread *thread, struct plx_guardian *guardian,
 		       uint64_t timeout_ms)
 {
+	RT_USE_RUNNING(thread);
+	RT_USE(guardian, "`guardian` is NULL");
 	struct guardian_wait wait = {guardian, timeout_ms, false};
 
 	rt_stand(rt_thread_of(thread), guardian_stand, &wait);

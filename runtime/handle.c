@@ -8,6 +8,7 @@
  * Who runs here: attached threads, running. */
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 #define HANDLE_PAGES_FIRST 8
@@ -78,6 +79,7 @@ static void handle_clear(struct plx_thread *thread, struct plx_handle *from, str
 
 struct plx_handle *plx_handle_push_slow(struct plx_thread *pub, void *ref)
 {
+	RT_USE_RUNNING(pub);
 	struct rt_thread *thread = rt_thread_of(pub);
 	struct plx_handle *page;
 
@@ -95,6 +97,8 @@ struct plx_handle *plx_handle_push_slow(struct plx_thread *pub, void *ref)
 
 void plx_scope_exit(struct plx_thread *pub, const struct plx_scope *scope)
 {
+	RT_USE_RUNNING(pub);
+	RT_USE(scope, "`scope` is NULL");
 	struct rt_thread *thread = rt_thread_of(pub);
 
 	while (pub->handle_limit != scope->limit) {
@@ -173,8 +177,46 @@ static bool handle_page_use(struct plx_heap *heap, struct plx_handle *page)
 	return room;
 }
 
+#ifdef PLX_DEBUG
+#define HANDLES_REMEMBERED 64
+
+/* Among the last that were. */
+static bool handle_is_released(struct rt_handles *handles, const struct plx_handle *handle)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&handles->lock);
+	for (uint32_t i = 1; i <= handles->free_count && i <= HANDLES_REMEMBERED; i++)
+		found |= handles->free[handles->free_count - i] == handle;
+	pthread_mutex_unlock(&handles->lock);
+	return found;
+}
+#endif
+
+/* Debug builds: a free handle of this heap. Scoped ones cannot be told from them. */
+static void handle_check_use(struct plx_thread *thread, const struct plx_handle *handle)
+{
+#ifdef PLX_DEBUG
+	const struct gc_heap *heap = &thread->heap->gc;
+	uintptr_t word = (uintptr_t)handle;
+	bool is_one =
+		gc_heap_contains(heap, word) && word % sizeof(*handle) == 0 &&
+		heap->regions.table[gc_region_of(&heap->regions, (struct gc_haddr){word})].kind ==
+			GC_REGION_ROOTS;
+
+	GC_REQUIRE(is_one, "misuse: plx_handle_release: %p is no handle of this heap",
+		   (const void *)handle);
+	GC_REQUIRE(!handle_is_released(&thread->heap->handles, handle),
+		   "misuse: plx_handle_release: the handle at %p is released already",
+		   (const void *)handle);
+#else
+	(void)thread, (void)handle;
+#endif
+}
+
 struct plx_handle *plx_handle_create(struct plx_thread *thread, void *ref)
 {
+	RT_USE_RUNNING(thread);
 	struct plx_heap *heap = thread->heap;
 	struct plx_handle *handle = handle_take(heap), *page;
 
@@ -194,6 +236,8 @@ struct plx_handle *plx_handle_create(struct plx_thread *thread, void *ref)
 
 void plx_handle_release(struct plx_thread *thread, struct plx_handle *handle)
 {
+	RT_USE_RUNNING(thread);
+	handle_check_use(thread, handle);
 	struct rt_handles *handles = &thread->heap->handles;
 
 	plx_handle_set(thread, handle, NULL);

@@ -13,6 +13,7 @@
 #include "gc/collect/oracle.h"
 #include "gc/collect/resolver.h"
 #include "gc/collect/rootstack.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 static enum plx_status heap_configure(struct plx_heap *heap, const struct plx_heap_config *config,
@@ -165,6 +166,7 @@ static void heap_stop(struct plx_heap *heap)
 enum plx_status plx_heap_create(const struct plx_heap_config *config, struct plx_heap **into,
 				struct plx_error *error)
 {
+	RT_USE(into, "`heap` is NULL: nowhere to put the heap");
 	struct plx_heap *heap = gc_meta_alloc(sizeof(*heap));
 	enum plx_status status;
 	const char *step = "";
@@ -201,12 +203,14 @@ enum plx_status plx_heap_create(const struct plx_heap_config *config, struct plx
 		return status;
 	}
 	rt_log_plan(heap);
+	rt_misuse_heap_made(heap);
 	*into = heap;
 	return PLX_OK;
 }
 
 enum plx_status plx_heap_destroy(struct plx_heap *heap)
 {
+	RT_USE_HEAP(heap);
 	bool attached;
 
 	rt_fork_check(heap);
@@ -215,6 +219,7 @@ enum plx_status plx_heap_destroy(struct plx_heap *heap)
 	pthread_mutex_unlock(&heap->threads_lock);
 	if (attached)
 		return PLX_ERROR_MISUSE;
+	rt_misuse_heap_gone(heap);
 	rt_fork_remove(heap);
 	heap_stop(heap);
 	return PLX_OK;
@@ -222,26 +227,31 @@ enum plx_status plx_heap_destroy(struct plx_heap *heap)
 
 enum plx_plan plx_heap_plan(const struct plx_heap *heap)
 {
+	RT_USE_HEAP(heap);
 	return heap->gc.resolver->plan;
 }
 
 enum plx_delivery plx_heap_delivery(const struct plx_heap *heap)
 {
+	RT_USE_HEAP(heap);
 	return heap->delivery;
 }
 
 const char *plx_heap_plan_reason(const struct plx_heap *heap)
 {
+	RT_USE_HEAP(heap);
 	return heap->plan_reason;
 }
 
 bool plx_heap_contains(const struct plx_heap *heap, const void *address)
 {
+	RT_USE_HEAP(heap);
 	return gc_heap_contains(&heap->gc, (uintptr_t)address);
 }
 
 void plx_heap_set_oom_handler(struct plx_heap *heap, plx_oom_handler handler, void *context)
 {
+	RT_USE_HEAP(heap);
 	heap->oom_handler = handler;
 	heap->oom_context = context;
 }
@@ -257,6 +267,8 @@ static void stats_copy(struct plx_stats *into, const struct plx_stats *from)
 
 void plx_heap_stats(struct plx_heap *heap, struct plx_stats *stats)
 {
+	RT_USE_HEAP(heap);
+	RT_USE(stats, "`stats` is NULL");
 	struct gc_regions *regions = &heap->gc.regions;
 
 	rt_fork_check(heap);
@@ -280,5 +292,8 @@ void plx_heap_stats(struct plx_heap *heap, struct plx_stats *stats)
 void plx_heap_distribution(struct plx_heap *heap, enum plx_distribution which,
 			   struct plx_histogram *into)
 {
+	RT_USE_HEAP(heap);
+	RT_USE(into, "`into` is NULL");
+	RT_USE(which < PLX_DISTRIBUTION_COUNT, "there is no such distribution");
 	*into = heap->gc.distributions[which];
 }

@@ -2,10 +2,12 @@
  *
  * Who runs here: attached threads, running. */
 #include "gc/collect/identity.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 uint32_t plx_identity_hash(struct plx_thread *thread, const void *object)
 {
+	RT_USE_RUNNING(thread);
 	uintptr_t address = (uintptr_t)rt_object_of(thread->heap, object);
 	uint64_t mixed;
 

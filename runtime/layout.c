@@ -1,9 +1,12 @@
 /* runtime/layout.c: registering layouts: checks, then the type table. Any thread; never collects. */
 #include "gc/collect/collect.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 static bool layout_offsets_fit(const size_t *offsets, size_t count, size_t object_bytes)
 {
+	if (!offsets && count)
+		return false;
 	for (size_t i = 0; i < count; i++)
 		if (offsets[i] % sizeof(void *) != 0 || offsets[i] < sizeof(struct plx_header) ||
 		    offsets[i] > object_bytes - sizeof(void *))
@@ -55,6 +58,7 @@ const struct plx_layout *plx_layout_fixed(struct plx_heap *heap, size_t object_b
 					  const size_t *reference_offsets, size_t reference_count,
 					  struct plx_error *error)
 {
+	RT_USE_HEAP(heap);
 	struct gc_type type = {.kind = GC_TYPE_PLAIN};
 
 	if (!layout_fixed_part_is_sane(object_bytes, reference_offsets, reference_count, error))
@@ -69,6 +73,7 @@ const struct plx_layout *plx_layout_trailing(struct plx_heap *heap, size_t fixed
 					     size_t reference_count, size_t element_bytes,
 					     bool element_is_reference, struct plx_error *error)
 {
+	RT_USE_HEAP(heap);
 	struct gc_type type = {.kind = GC_TYPE_PLAIN, .elements_are_slots = element_is_reference};
 	bool slots = reference_count || element_is_reference;
 
@@ -92,12 +97,14 @@ const struct plx_layout *plx_layout_trailing(struct plx_heap *heap, size_t fixed
 
 const struct plx_layout *plx_layout_references(struct plx_heap *heap, struct plx_error *error)
 {
+	RT_USE_HEAP(heap);
 	return plx_layout_trailing(heap, sizeof(struct plx_header), NULL, 0, sizeof(void *), true,
 				   error);
 }
 
 const struct plx_layout *plx_layout_bytes(struct plx_heap *heap, struct plx_error *error)
 {
+	RT_USE_HEAP(heap);
 	return plx_layout_trailing(heap, sizeof(struct plx_header), NULL, 0, 1, false, error);
 }
 
@@ -105,6 +112,7 @@ const struct plx_layout *plx_layout_custom(struct plx_heap *heap, plx_layout_siz
 					   plx_layout_trace trace, void *context,
 					   struct plx_error *error)
 {
+	RT_USE_HEAP(heap);
 	struct gc_type type = {
 		.kind = GC_TYPE_CUSTOM, .size = size, .trace = trace, .context = context};
 

@@ -2,6 +2,7 @@
 #include "runtime/listener.h"
 
 #include "gc/collect/telemetry.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 static __thread __attribute__((tls_model("initial-exec"))) bool listener_inside;
@@ -126,9 +127,10 @@ static enum plx_status listeners_remove_locked(struct rt_listeners *listeners,
 
 enum plx_status plx_heap_listener_add(struct plx_heap *heap, const struct plx_listener *listener)
 {
+	RT_USE_HEAP(heap);
 	enum plx_status status;
 
-	if (listener_inside)
+	if (listener_inside || !listener)
 		return PLX_ERROR_MISUSE;
 	pthread_rwlock_wrlock(&heap->listeners.lock);
 	status = listeners_add_locked(&heap->listeners, listener);
@@ -138,6 +140,7 @@ enum plx_status plx_heap_listener_add(struct plx_heap *heap, const struct plx_li
 
 enum plx_status plx_heap_listener_remove(struct plx_heap *heap, const struct plx_listener *listener)
 {
+	RT_USE_HEAP(heap);
 	enum plx_status status;
 
 	if (listener_inside)

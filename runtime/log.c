@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "gc/collect/telemetry.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 struct log_text {
@@ -107,6 +108,7 @@ static void line_add_waits(struct log_line *line, const struct plx_cycle_summary
 
 size_t plx_cycle_summary_format(const struct plx_cycle_summary *s, char *text, size_t size)
 {
+	RT_USE(s, "`summary` is NULL");
 	struct log_line line = {text, size, 0};
 
 	line_add(&line, "cycle %" PRIu64 " (%s) %s", s->number, s->cause,

@@ -22,6 +22,7 @@
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "runtime/spill.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 #define NATIVE_LEAST_BYTES 1024
@@ -45,6 +46,8 @@ void rt_native_stacks_destroy(struct plx_heap *heap)
 enum plx_status plx_native_stack_add(struct plx_thread *thread, void *low, size_t bytes,
 				     struct plx_native_stack **into, struct plx_error *error)
 {
+	RT_USE_RUNNING(thread);
+	RT_USE(into, "`stack` is NULL: nowhere to put it");
 	struct rt_native_stacks *stacks = &thread->heap->native_stacks;
 	struct plx_native_stack *stack;
 
@@ -94,6 +97,8 @@ static void native_let(struct plx_native_stack *stack, enum rt_native_state stat
 
 enum plx_status plx_native_stack_remove(struct plx_thread *thread, struct plx_native_stack *stack)
 {
+	RT_USE_RUNNING(thread);
+	RT_USE(stack, "`stack` is NULL");
 	struct rt_native_stacks *stacks = &thread->heap->native_stacks;
 
 	if (stack->heap != thread->heap || !native_hold(stack))
@@ -165,6 +170,7 @@ RT_SPILL_BODY void rt_native_stack_switch_body(struct plx_thread *thread,
 					       struct plx_native_stack *to, void *unused,
 					       const struct rt_spill *spill)
 {
+	RT_USE_RUNNING_AS("plx_native_stack_switch", thread);
 	(void)unused;
 	if (to == rt_thread_of(thread)->native)
 		return;
@@ -174,6 +180,7 @@ RT_SPILL_BODY void rt_native_stack_switch_body(struct plx_thread *thread,
 
 void plx_native_stack_end(struct plx_thread *thread, struct plx_native_stack *to)
 {
+	RT_USE_RUNNING(thread);
 	struct plx_native_stack *from = rt_thread_of(thread)->native;
 
 	GC_REQUIRE(from && from != to, "plx_native_stack_end: the thread is not on a stack that "
@@ -184,6 +191,7 @@ void plx_native_stack_end(struct plx_thread *thread, struct plx_native_stack *to
 
 struct plx_native_stack *plx_native_stack_current(const struct plx_thread *thread)
 {
+	RT_USE_THREAD(thread);
 	return ((const struct rt_thread *)thread)->native;
 }
 

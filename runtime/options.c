@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/misuse.h"
+
 enum option_type {
 	OPTION_BYTES,
 	OPTION_COUNT,
@@ -103,6 +105,7 @@ static void option_put_string(struct plx_heap_config *config, const struct optio
 
 void plx_config_init(struct plx_heap_config *config)
 {
+	RT_USE(config, "`config` is NULL");
 	for (size_t i = 0; i < OPTION_COUNT_OF; i++) {
 		if (options[i].type == OPTION_STRING)
 			option_put_string(config, &options[i], "");
@@ -373,11 +376,13 @@ static enum plx_status config_set(struct plx_heap_config *config, const char *na
 enum plx_status plx_config_set(struct plx_heap_config *config, const char *name, const char *value,
 			       struct plx_error *error)
 {
+	RT_USE(config && name && value, "`config`, `name` or `value` is NULL");
 	return config_set(config, name, strlen(name), value, error);
 }
 
 enum plx_status plx_config_from_environment(struct plx_heap_config *config, struct plx_error *error)
 {
+	RT_USE(config, "`config` is NULL");
 	struct plx_heap_config changed = *config;
 
 	for (char **variable = environ; variable != NULL && *variable != NULL; variable++) {

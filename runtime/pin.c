@@ -14,6 +14,7 @@
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/fixed.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 #define PIN_BUCKETS_FIRST 64
@@ -155,6 +156,7 @@ static bool pin_is_object(const struct plx_heap *heap, const void *object)
 
 enum plx_status plx_pin(struct plx_thread *thread, void *word, const char *who)
 {
+	RT_USE_RUNNING(thread);
 	struct plx_heap *heap = thread->heap;
 	void *object = rt_object_of(heap, word);
 	bool done;
@@ -174,6 +176,7 @@ enum plx_status plx_pin(struct plx_thread *thread, void *word, const char *who)
 
 enum plx_status plx_unpin(struct plx_thread *thread, void *word, const char *who)
 {
+	RT_USE_RUNNING(thread);
 	struct rt_pins *pins = &thread->heap->pins;
 	const void *object = rt_object_of(thread->heap, word);
 	struct rt_pin *pin = NULL, **link;
@@ -199,6 +202,7 @@ enum plx_status plx_unpin(struct plx_thread *thread, void *word, const char *who
 
 void plx_pin_scope_enter(struct plx_pin_scope *scope, const char *who)
 {
+	RT_USE(scope, "`scope` is NULL");
 	scope->who = who;
 	scope->objects = scope->few;
 	scope->count = 0;
@@ -225,6 +229,7 @@ static bool pin_scope_grow(struct plx_pin_scope *scope)
 
 enum plx_status plx_pin_scoped(struct plx_thread *thread, struct plx_pin_scope *scope, void *object)
 {
+	RT_USE(scope, "`scope` is NULL");
 	enum plx_status status;
 
 	if (!object)
@@ -239,6 +244,7 @@ enum plx_status plx_pin_scoped(struct plx_thread *thread, struct plx_pin_scope *
 
 void plx_pin_scope_exit(struct plx_thread *thread, struct plx_pin_scope *scope)
 {
+	RT_USE(scope, "`scope` is NULL");
 	while (scope->count)
 		plx_unpin(thread, scope->objects[--scope->count], scope->who);
 	if (scope->objects != scope->few)
@@ -250,6 +256,8 @@ void plx_pin_scope_exit(struct plx_thread *thread, struct plx_pin_scope *scope)
 
 void plx_pins_each(struct plx_heap *heap, plx_pin_visit visit, void *context)
 {
+	RT_USE_HEAP(heap);
+	RT_USE(visit, "`visit` is NULL");
 	struct rt_pins *pins = &heap->pins;
 
 	pthread_mutex_lock(&pins->lock);

@@ -11,6 +11,7 @@
  *
  * Who runs here: attached threads (add, remove); the collector in pauses (each). */
 #include "gc/base/meta.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 struct plx_root_visit {
@@ -106,12 +107,20 @@ static bool root_list_grow(void **list, uint32_t count, uint32_t *capacity, size
 enum plx_status plx_root_range_add(struct plx_thread *thread, void *slots, size_t count,
 				   struct plx_error *error)
 {
+	RT_USE_RUNNING(thread);
 	struct rt_roots *roots = &thread->heap->roots;
 	bool room, closed;
 
 	if ((uintptr_t)slots % sizeof(uintptr_t) != 0)
 		return rt_error(error, PLX_ERROR_MISUSE, "root slots must be aligned to %zu bytes",
 				sizeof(uintptr_t));
+	if ((!slots && count) || count > PTRDIFF_MAX / sizeof(uintptr_t) ||
+	    gc_heap_contains(&thread->heap->gc, (uintptr_t)slots))
+		return rt_error(
+			error, PLX_ERROR_MISUSE,
+			"%zu root slots at %p cannot be: they lie in the program's own memory, "
+			"not in the heap",
+			count, slots);
 	pthread_mutex_lock(&roots->lock);
 	room = root_list_grow((void **)&roots->ranges, roots->range_count, &roots->range_capacity,
 			      sizeof(*roots->ranges));
@@ -126,6 +135,7 @@ enum plx_status plx_root_range_add(struct plx_thread *thread, void *slots, size_
 
 enum plx_status plx_root_range_remove(struct plx_thread *thread, void *slots)
 {
+	RT_USE_RUNNING(thread);
 	struct rt_roots *roots = &thread->heap->roots;
 	enum plx_status status = PLX_ERROR_MISUSE;
 
@@ -143,9 +153,12 @@ enum plx_status plx_root_range_remove(struct plx_thread *thread, void *slots)
 enum plx_status plx_root_visitor_add(struct plx_thread *thread, plx_root_visitor visitor,
 				     void *context, struct plx_error *error)
 {
+	RT_USE_RUNNING(thread);
 	struct rt_roots *roots = &thread->heap->roots;
 	bool room, closed;
 
+	if (!visitor)
+		return rt_error(error, PLX_ERROR_MISUSE, "a root visitor is a function, not NULL");
 	pthread_mutex_lock(&roots->lock);
 	room = root_list_grow((void **)&roots->visitors, roots->visitor_count,
 			      &roots->visitor_capacity, sizeof(*roots->visitors));
@@ -162,6 +175,7 @@ enum plx_status plx_root_visitor_add(struct plx_thread *thread, plx_root_visitor
 enum plx_status plx_root_visitor_remove(struct plx_thread *thread, plx_root_visitor visitor,
 					void *context)
 {
+	RT_USE_RUNNING(thread);
 	struct rt_roots *roots = &thread->heap->roots;
 	enum plx_status status = PLX_ERROR_MISUSE;
 
@@ -178,6 +192,7 @@ enum plx_status plx_root_visitor_remove(struct plx_thread *thread, plx_root_visi
 
 void plx_root_visit(struct plx_root_visit *visit, void *slot)
 {
+	RT_USE(visit, "`visit` is NULL");
 	visit->visit(visit->heap, slot, visit->context);
 }
 

@@ -7,6 +7,7 @@
 #include "gc/base/yield.h"
 #include "gc/collect/collect.h"
 #include "runtime/listener.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 #define CREATE_TRIES 3 /* at once, after a cycle, after one that stops the world */
@@ -25,6 +26,7 @@ static void rootstack_stand(struct rt_thread *thread, void *context)
 struct plx_root_stack *plx_root_stack_create(struct plx_thread *thread, size_t slots,
 					     struct plx_error *error)
 {
+	RT_USE_RUNNING(thread);
 	struct gc_heap *heap = &thread->heap->gc;
 	struct gc_rootstack *stack = NULL;
 	bool regions_short = true, emergency;
@@ -51,6 +53,7 @@ struct plx_root_stack *plx_root_stack_create(struct plx_thread *thread, size_t s
 
 enum plx_status plx_root_stack_destroy(struct plx_thread *thread, struct plx_root_stack *stack)
 {
+	RT_USE_RUNNING(thread);
 	struct gc_heap *heap = &thread->heap->gc;
 
 	if (!gc_rootstack_is_known(heap, (struct gc_rootstack *)stack))
@@ -63,6 +66,8 @@ enum plx_status plx_root_stack_destroy(struct plx_thread *thread, struct plx_roo
 /* Root stacks need no flags: only deletions matter. [RS-1] [RS-2] */
 void plx_root_stack_log(struct plx_thread *thread, void **from, size_t count)
 {
+	RT_USE_RUNNING(thread);
+	RT_USE(from || count == 0, "`from` is NULL");
 	struct gc_heap *heap = &thread->heap->gc;
 
 	if (!(thread->barrier & GC_BARRIER_LOG))
@@ -75,6 +80,7 @@ void plx_root_stack_log(struct plx_thread *thread, void **from, size_t count)
 void plx_root_stack_check(const struct plx_thread *thread, const struct plx_root_stack *stack,
 			  size_t count)
 {
+	RT_USE(stack, "`stack` is NULL");
 	const struct rt_thread *self = rt_thread_self(stack->heap);
 
 	GC_REQUIRE(self, "a root stack is used by a thread that is not attached to its heap");

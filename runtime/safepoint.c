@@ -11,6 +11,7 @@
 #include "gc/base/clock.h"
 #include "gc/base/yield.h"
 #include "gc/os/sys.h"
+#include "runtime/misuse.h"
 #include "runtime/spill.h"
 #include "runtime/world.h"
 
@@ -121,6 +122,7 @@ static void poll_stand(struct rt_thread *thread, void *context)
 void plx_poll_slow(struct plx_thread *pub)
 {
 	rt_fork_check(pub->heap);
+	RT_USE_RUNNING(pub);
 	rt_stand(rt_thread_of(pub), poll_stand, NULL);
 	rt_torture_poll(rt_thread_of(pub));
 }
@@ -137,6 +139,7 @@ void rt_block_begin(struct rt_thread *thread)
 RT_SPILL_BODY void rt_block_enter_body(struct plx_thread *pub, void *unused, void *unused_too,
 				       const struct rt_spill *spill)
 {
+	RT_USE_RUNNING_AS("plx_block_enter", pub);
 	struct rt_thread *thread = rt_thread_of(pub);
 
 	(void)unused, (void)unused_too;
@@ -147,6 +150,7 @@ RT_SPILL_BODY void rt_block_enter_body(struct plx_thread *pub, void *unused, voi
 void plx_block_exit(struct plx_thread *pub)
 {
 	rt_fork_check(pub->heap);
+	RT_USE_BLOCKED(pub);
 	/* HELD for a moment, perhaps. */
 	GC_CHECK(TH_1, gc_load_relaxed(&rt_thread_of(pub)->state) & RT_BLOCKED);
 	rt_state_enter(rt_thread_of(pub), RT_BLOCKED);

@@ -8,6 +8,7 @@
  * Who runs here: any thread (register, unregister); whoever walks a stack (find). */
 #include "gc/base/meta.h"
 #include "runtime/frames.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 void rt_stackmaps_init(struct plx_heap *heap)
@@ -151,6 +152,8 @@ static enum plx_status map_insert_locked(struct rt_stackmaps *maps, struct rt_st
 enum plx_status plx_stackmap_register(struct plx_heap *heap, const void *code, size_t bytes,
 				      const struct plx_stackmap *map, struct plx_error *error)
 {
+	RT_USE_HEAP(heap);
+	RT_USE(map, "`map` is NULL");
 	struct rt_stackmap entry = {(uintptr_t)code, (uintptr_t)code + bytes, map};
 	const char *wrong = map_check(code, bytes, map);
 	enum plx_status status;
@@ -172,6 +175,7 @@ enum plx_status plx_stackmap_register(struct plx_heap *heap, const void *code, s
 
 enum plx_status plx_stackmap_unregister(struct plx_heap *heap, const void *code)
 {
+	RT_USE_HEAP(heap);
 	struct rt_stackmaps *maps = &heap->stackmaps;
 	enum plx_status status = PLX_ERROR_MISUSE;
 	uint32_t above;

@@ -3,6 +3,7 @@
  * Who runs here: any thread. */
 #include <parallax/tag.h>
 
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 /* Bits that differ between objects: all of an address but the granule's. */
@@ -29,6 +30,7 @@ static enum plx_status tags_set(struct plx_heap *heap, struct gc_tags tags, stru
 enum plx_status plx_heap_set_tags(struct plx_heap *heap, uint64_t mask, uint64_t pattern,
 				  struct plx_error *error)
 {
+	RT_USE_HEAP(heap);
 	struct gc_tags tags = {.any = mask != 0, .mask = mask, .pattern = pattern};
 
 	if (mask & TAG_ADDRESS_BITS)
@@ -46,6 +48,7 @@ enum plx_status plx_heap_set_tags(struct plx_heap *heap, uint64_t mask, uint64_t
 enum plx_status plx_heap_set_classifier(struct plx_heap *heap, plx_word_classifier classify,
 					void *context, struct plx_error *error)
 {
+	RT_USE_HEAP(heap);
 	struct gc_tags tags = {.any = true, .classify = classify, .context = context};
 
 	if (!classify)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gc/collect/telemetry.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 /* What was counted since the last call. */
@@ -88,6 +89,8 @@ void rt_telemetry_cycle(struct plx_heap *heap)
 uint32_t plx_heap_recent_cycles(struct plx_heap *heap, struct plx_cycle_summary *into,
 				uint32_t count)
 {
+	RT_USE_HEAP(heap);
+	RT_USE(into || count == 0, "`into` is NULL");
 	struct rt_telemetry *telemetry = &heap->telemetry;
 	uint64_t there;
 

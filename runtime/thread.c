@@ -9,6 +9,7 @@
 
 #include "gc/base/meta.h"
 #include "gc/collect/collect.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 /* What the calling OS thread is attached to: known without a lock, since a thread that is attached
@@ -21,6 +22,14 @@ struct rt_thread *rt_thread_self(const struct plx_heap *heap)
 		if (t->gc.pub.heap == heap)
 			return t;
 	return NULL;
+}
+
+bool rt_thread_is_own(const struct plx_thread *thread)
+{
+	for (const struct rt_thread *t = thread_own; t; t = t->next_of_owner)
+		if (&t->gc.pub == thread)
+			return true;
+	return false;
 }
 
 int rt_thread_id(void)
@@ -74,6 +83,8 @@ static void thread_trace(struct plx_heap *heap, struct rt_thread *thread)
 enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **into,
 				  struct plx_error *error)
 {
+	RT_USE_HEAP(heap);
+	RT_USE(into, "`thread` is NULL: nowhere to put it");
 	struct rt_thread *thread;
 
 	*into = NULL;
@@ -121,6 +132,7 @@ static void thread_free(struct plx_heap *heap, struct rt_thread *thread)
 
 void plx_thread_detach(struct plx_thread *pub)
 {
+	RT_USE_RUNNING(pub);
 	struct rt_thread *thread = rt_thread_of(pub);
 	struct plx_heap *heap = pub->heap;
 

@@ -3,15 +3,18 @@
  *
  * Who runs here: attached threads, running. */
 #include "gc/collect/reference.h"
+#include "runtime/misuse.h"
 #include "runtime/world.h"
 
 const struct plx_layout *plx_weak_layout(const struct plx_heap *heap)
 {
+	RT_USE_HEAP(heap);
 	return &heap->gc.references->weak->pub;
 }
 
 struct plx_weak *plx_weak_create(struct plx_thread *thread, void *referent)
 {
+	RT_USE_RUNNING(thread);
 	struct plx_weak *weak = NULL;
 	struct plx_handle *handle;
 	struct plx_scope scope;
@@ -28,6 +31,8 @@ struct plx_weak *plx_weak_create(struct plx_thread *thread, void *referent)
 
 void *plx_weak_get_slow(struct plx_thread *thread, const struct plx_weak *weak)
 {
+	RT_USE_RUNNING(thread);
+	RT_USE(weak, "`weak` is NULL");
 	uintptr_t none;
 
 	return (void *)gc_reference_read(&thread->heap->gc, (const gc_word *)&weak->referent, NULL,
@@ -36,11 +41,13 @@ void *plx_weak_get_slow(struct plx_thread *thread, const struct plx_weak *weak)
 
 const struct plx_layout *plx_ephemeron_layout(const struct plx_heap *heap)
 {
+	RT_USE_HEAP(heap);
 	return &heap->gc.references->ephemeron->pub;
 }
 
 struct plx_ephemeron *plx_ephemeron_create(struct plx_thread *thread, void *key, void *value)
 {
+	RT_USE_RUNNING(thread);
 	struct plx_ephemeron *ephemeron = NULL;
 	struct plx_handle *keys, *values;
 	struct plx_scope scope;
@@ -61,6 +68,8 @@ struct plx_ephemeron *plx_ephemeron_create(struct plx_thread *thread, void *key,
 void *plx_ephemeron_get_slow(struct plx_thread *thread, const struct plx_ephemeron *ephemeron,
 			     void **value)
 {
+	RT_USE_RUNNING(thread);
+	RT_USE(ephemeron && value, "`ephemeron` or `value` is NULL");
 	uintptr_t found;
 	void *key = (void *)gc_reference_read(&thread->heap->gc, (const gc_word *)&ephemeron->key,
 					      (const gc_word *)&ephemeron->value, &found);

@@ -275,6 +275,8 @@ void rt_handshake_make_way(struct plx_heap *heap);
 
 /* thread.c: the calling OS thread as attached to this heap, or NULL. */
 struct rt_thread *rt_thread_self(const struct plx_heap *heap);
+/* Is it one of those that the calling OS thread attached? Reads nothing of it. */
+bool rt_thread_is_own(const struct plx_thread *thread);
 
 /* handle.c */
 void rt_handles_init(struct plx_heap *heap);

@@ -18,6 +18,16 @@ extern void (*gc_fatal_backtrace)(void);
 			gc_fatal(__VA_ARGS__);         \
 	} while (0)
 
+/* GC_USE is for debug builds too: the caller of a public function keeps its contract, or is told how not. */
+#ifdef PLX_DEBUG
+#define GC_USE(condition, what) GC_REQUIRE(condition, "misuse: %s: %s", __func__, what)
+#else
+#define GC_USE(condition, what)            \
+	do {                               \
+		(void)sizeof((condition)); \
+	} while (0)
+#endif
+
 #ifdef PLX_DEBUG
 #define GC_CHECK(tag, condition) \
 	GC_REQUIRE(condition, "check [" #tag "] failed: %s (%s:%d)", #condition, __FILE__, __LINE__)

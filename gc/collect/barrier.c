@@ -72,6 +72,9 @@ void gc_satb_log(struct gc_heap *heap, struct gc_mutator *mutator, struct gc_val
 	satb_log_as(heap, mutator, value, heap->tags.any);
 }
 
+/* The longest array that could be in memory. */
+#define GC_ARRAY_MOST (SIZE_MAX / 16 / sizeof(gc_word))
+
 static void barrier_list_late(struct gc_heap *heap, struct gc_page page)
 {
 	/* Acquire-release: pairs with the reset before the plan's scan: a flag set before the reset
@@ -138,6 +141,7 @@ static void barrier_one(struct gc_heap *heap, struct gc_mutator *mutator, void *
 
 void plx_barrier_slow(struct plx_thread *thread, void *slot, const void *value)
 {
+	GC_USE(thread && slot, "`thread` or `slot` is NULL");
 	barrier_one((struct gc_heap *)thread->heap, (struct gc_mutator *)thread, slot,
 		    (struct gc_value){(uintptr_t)value});
 }
@@ -145,6 +149,7 @@ void plx_barrier_slow(struct plx_thread *thread, void *slot, const void *value)
 /* Root pages count as dirty anyway: nothing to flag [RP-2]. */
 void plx_handle_set_slow(struct plx_thread *thread, struct plx_handle *handle, const void *ref)
 {
+	GC_USE(thread && handle, "`thread` or `handle` is NULL");
 	struct gc_heap *heap = (struct gc_heap *)thread->heap;
 
 	if (thread->barrier & GC_BARRIER_LOG)
@@ -156,6 +161,10 @@ void plx_handle_set_slow(struct plx_thread *thread, struct plx_handle *handle, c
 
 void plx_store_array(struct plx_thread *thread, void *slots, const void *values, size_t count)
 {
+	GC_USE(thread && ((slots && values) || count == 0),
+	       "`thread`, `slots` or `values` is NULL");
+	GC_USE((uintptr_t)slots % sizeof(gc_word) == 0, "`slots` are not aligned");
+	GC_USE(count <= GC_ARRAY_MOST, "an array of that length does not fit into memory");
 	gc_word *to = slots;
 	const gc_word *from = values;
 	bool backwards = to > from && to < from + count;
@@ -177,6 +186,9 @@ void plx_store_array(struct plx_thread *thread, void *slots, const void *values,
 
 void plx_fill_array(struct plx_thread *thread, void *slots, const void *value, size_t count)
 {
+	GC_USE(thread && (slots || count == 0), "`thread` or `slots` is NULL");
+	GC_USE((uintptr_t)slots % sizeof(gc_word) == 0, "`slots` are not aligned");
+	GC_USE(count <= GC_ARRAY_MOST, "an array of that length does not fit into memory");
 	gc_word *to = slots;
 
 	if (gc_load_relaxed(&thread->barrier)) /* relaxed: as above */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "gc/base/meta.h"
+#include "gc/heap/table.h"
 
 /* Address space is free, fragmentation of it is not: each range gets half as much again, and a last
  * part that is never handed out, to rehearse the flip on. */
@@ -53,13 +54,13 @@ static bool heap_create_tables(struct gc_heap *heap)
 	struct heap_table_sizes sizes = heap_table_sizes(&heap->view);
 	uintptr_t base = (uintptr_t)heap->view.heap;
 
-	heap->markbits = (struct gc_markbits){gc_meta_alloc(sizes.mark), base};
-	heap->forward = (struct gc_forward){gc_meta_alloc(sizes.forward), base};
-	heap->target_source = gc_meta_alloc(sizes.sources);
-	heap->pages.states = gc_meta_alloc(sizes.pages);
-	heap->pages.flags = gc_meta_alloc(sizes.pages);
+	heap->markbits = (struct gc_markbits){gc_table_alloc(sizes.mark), base};
+	heap->forward = (struct gc_forward){gc_table_alloc(sizes.forward), base};
+	heap->target_source = gc_table_alloc(sizes.sources);
+	heap->pages.states = gc_table_alloc(sizes.pages);
+	heap->pages.flags = gc_table_alloc(sizes.pages);
 	heap->pages.count = sizes.pages;
-	heap->extents = (struct gc_extents){gc_meta_alloc(sizes.extents), (uint32_t)sizes.extents};
+	heap->extents = (struct gc_extents){gc_table_alloc(sizes.extents), (uint32_t)sizes.extents};
 	if (heap->view.backing == GC_BACKING_PRIVATE) {
 		heap->view.cuts = gc_meta_alloc(sizes.extents + 1);
 		if (!heap->view.cuts)
@@ -131,12 +132,12 @@ void gc_heap_destroy(struct gc_heap *heap)
 	heap_free_satb_chunks(heap->satb_full);
 	heap_free_satb_chunks(heap->satb_spare);
 	gc_type_table_destroy(&heap->types);
-	gc_meta_free(heap->markbits.words, sizes.mark);
-	gc_meta_free(heap->forward.entries, sizes.forward);
-	gc_meta_free(heap->target_source, sizes.sources);
-	gc_meta_free(heap->pages.states, sizes.pages);
-	gc_meta_free(heap->pages.flags, sizes.pages);
-	gc_meta_free(heap->extents.states, sizes.extents);
+	gc_table_free(heap->markbits.words, sizes.mark);
+	gc_table_free(heap->forward.entries, sizes.forward);
+	gc_table_free(heap->target_source, sizes.sources);
+	gc_table_free(heap->pages.states, sizes.pages);
+	gc_table_free(heap->pages.flags, sizes.pages);
+	gc_table_free(heap->extents.states, sizes.extents);
 	gc_meta_free(heap->taken, heap->view.range_bytes / GC_VIEW_ALIGN);
 	gc_meta_free(heap->view.cuts, sizes.extents + 1);
 	gc_meta_free(heap->distributions, PLX_DISTRIBUTION_COUNT * sizeof(struct plx_histogram));

@@ -68,6 +68,7 @@ const struct gc_type *gc_type_add(struct gc_type_table *table, const struct gc_t
 
 void plx_slot_visit(struct plx_slot_visitor *visitor, void *slot)
 {
+	GC_USE(visitor, "`visitor` is NULL");
 	uint64_t offset = (uint64_t)((const char *)slot - visitor->object);
 
 	if (offset >= visitor->low && offset < visitor->high)
