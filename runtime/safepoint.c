@@ -158,6 +158,7 @@ void plx_block_exit(struct plx_thread *pub)
 
 bool plx_thread_is_running(const struct plx_thread *thread)
 {
+	RT_USE_THREAD(thread);
 	/* Sequentially consistent: its own state, which says RUNNING before it looks at `stopping` [TH-1]. */
 	return gc_load_seq_cst(&((const struct rt_thread *)thread)->state) == RT_RUNNING;
 }

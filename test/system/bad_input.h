@@ -179,6 +179,8 @@ BAD(plx_thread_detach, twice, NO_THREAD, {
 })
 THREADS(plx_poll_slow, (plx_poll_slow(thread), 0))
 THREADS(plx_block_enter, (plx_block_enter(thread), 0))
+BAD(plx_thread_is_running, a NULL thread, NO_THREAD, plx_thread_is_running(NULL))
+BAD(plx_thread_is_running, the thread of another one, NO_THREAD, plx_thread_is_running(it->foreign))
 BAD(plx_block_exit, a NULL thread, NO_THREAD, plx_block_exit(NULL))
 BAD(plx_block_exit, a detached thread, NO_THREAD, plx_block_exit(it->detached))
 BAD(plx_block_exit, the thread of another one, NO_THREAD, plx_block_exit(it->foreign))
