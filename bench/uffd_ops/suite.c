@@ -128,7 +128,7 @@ static int measure_calls(struct measurement *measurement, bool keep)
 		if (took_ns < measurement->least_call_ns)
 			measurement->least_call_ns = took_ns;
 	}
-	if (kept_pages < measurement->pages / 2) {
+	if (kept_pages < (measurement->pages + 1) / 2) {
 		kept_pages = measurement->pages;
 		kept_ns = sum_ns;
 	}
