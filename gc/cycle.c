@@ -316,6 +316,7 @@ void gc_cycle_run(struct gc_heap *heap, const char *cause, bool stop_the_world)
 	const struct gc_cycle *cycle = &heap->cycle;
 
 	cycle_begin(heap, cause, stop_the_world);
+	gc_supply_tables(heap);
 	gc_candidates_choose(heap);
 	gc_mark_prepare(heap);
 	gc_verify_at(heap, GC_VERIFY_BEFORE);

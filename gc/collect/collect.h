@@ -108,6 +108,7 @@ void gc_move_stw(struct gc_heap *heap);
  * may touch it. False: some may be missing, and come by faults. */
 bool gc_supply_make(struct gc_heap *heap, char *start, uint64_t bytes);
 void gc_supply_ask_locked(struct gc_heap *heap, enum gc_range range);
+void gc_supply_tables(struct gc_heap *heap);
 void gc_supply_hold(struct gc_heap *heap);
 void gc_supply_let_go(struct gc_heap *heap);
 void gc_supply_start(struct gc_heap *heap);

@@ -93,12 +93,22 @@ static void pace_set_ration(struct gc_heap *heap, uint64_t bytes, uint64_t durat
  * moving being a little more than half full. So mutators get 0.7 / (1 + 0.7) of it. */
 #define PACE_MUTATORS 0.42
 
+/* How long pages will move. As long as nothing has moved yet: about as long as marking took. */
+static uint64_t pace_expected_move_ns(const struct gc_heap *heap)
+{
+	const struct gc_pace *pace = &heap->pace;
+
+	return pace->move_ns ? pace->move_ns : gc_max(pace->mark_ns, heap->cycle.mark_ns);
+}
+
 /* What of `free_bytes` to keep for mutators while the cycle plans and pages move: half as much again as
  * they took the last times, often little, since they have faults to serve; and some regions of each
  * range. */
 static uint64_t pace_moving_bytes(const struct gc_heap *heap, uint64_t free_bytes)
 {
-	uint64_t expected = heap->pace.moving_bytes + heap->pace.moving_bytes / 2;
+	uint64_t guess = (uint64_t)(heap->size.rate * (double)pace_expected_move_ns(heap));
+	uint64_t taken = heap->pace.moving_bytes ? heap->pace.moving_bytes : guess;
+	uint64_t expected = taken + taken / 2;
 	uint64_t regions = UINT64_C(8) << heap->regions.region_shift;
 
 	return gc_min(gc_max(expected, gc_max(free_bytes / 8, regions)), free_bytes / 2);
@@ -129,8 +139,8 @@ uint64_t gc_pace_target_bytes(const struct gc_heap *heap)
 void gc_pace_moving(struct gc_heap *heap)
 {
 	heap->pace.moving_cpu_ns = gc_clock_thread_ns();
-	if (!heap->cycle.stop_the_world && heap->pace.move_ns)
-		pace_set_ration(heap, pace_free_bytes(heap), heap->pace.move_ns);
+	if (!heap->cycle.stop_the_world && heap->cycle.evacuated_count)
+		pace_set_ration(heap, pace_free_bytes(heap), pace_expected_move_ns(heap));
 }
 
 /* How much was taken while pages moved; twice that if the ration was felt. */
@@ -139,7 +149,7 @@ static void pace_note_moving(struct gc_heap *heap)
 	struct gc_pace *pace = &heap->pace;
 	uint64_t taken = gc_load_relaxed(&heap->allocated_bytes) - pace->ration_from_bytes;
 
-	if (pace->ration_bytes == 0)
+	if (pace->ration_bytes == 0 || heap->cycle.evacuated_count == 0)
 		return;
 	if (taken > pace->ration_bytes / 2)
 		taken *= 2;
@@ -209,7 +219,7 @@ static uint64_t pace_expect(uint64_t *mean_ns, uint64_t last_ns)
 	return gc_max(*mean_ns, last_ns);
 }
 
-/* What mutators would allocate in the time of a cycle, unhindered. */
+/* What mutators would allocate in the time of a cycle that moves something, unhindered. */
 static uint64_t pace_predict_bytes(const struct gc_heap *heap, uint64_t now_ns)
 {
 	const struct gc_pace *pace = &heap->pace;
@@ -219,8 +229,21 @@ static uint64_t pace_predict_bytes(const struct gc_heap *heap, uint64_t now_ns)
 	uint64_t between_ns =
 		heap->cycle.start_ns - gc_min(pace->cycle_ended_ns, heap->cycle.start_ns);
 	double rate = (double)between / (double)gc_max(between_ns, UINT64_C(1000000));
+	uint64_t cycle_ns = gc_max(now_ns - heap->cycle.start_ns,
+				   heap->cycle.mark_ns + pace_expected_move_ns(heap));
 
-	return gc_max(during, (uint64_t)(rate * (double)(now_ns - heap->cycle.start_ns)));
+	return gc_max(during, (uint64_t)(rate * (double)cycle_ns));
+}
+
+/* Memory for targets: as much as the last times, or, as long as nothing has moved, a part of what is live. */
+static uint64_t pace_expect_targets(struct gc_heap *heap)
+{
+	uint64_t bytes = (uint64_t)heap->cycle.target_count << heap->regions.region_shift;
+	struct gc_pace *pace = &heap->pace;
+
+	if (heap->cycle.evacuated_count)
+		pace->target_bytes = gc_max(bytes, (pace->target_bytes + bytes) / 2);
+	return pace->target_bytes ? pace->target_bytes : heap->cycle.live_bytes / 4;
 }
 
 /* The soft limit's say: `extra` bytes from one cycle's start to the next one's, of which this cycle's
@@ -242,9 +265,8 @@ static void pace_set_trigger(struct gc_heap *heap, uint64_t predicted_bytes, uin
 	uint32_t limit = gc_regions_limit(&heap->regions),
 		 used = gc_load_relaxed(&heap->regions.used); /* hints */
 	uint32_t room = limit > used ? limit - used : 0;
-	uint64_t targets = (uint64_t)heap->cycle.target_count << heap->regions.region_shift;
-	uint64_t lead =
-		predicted_bytes + predicted_bytes / 2 + targets + heap->config.heap_max_bytes / 64;
+	uint64_t lead = predicted_bytes + predicted_bytes / 2 + pace_expect_targets(heap) +
+			heap->config.heap_max_bytes / 64;
 	uint64_t lead_regions = lead >> heap->regions.region_shift;
 	uint64_t latest = used + room - room / 8, earliest = used + room / 16;
 	uint64_t trigger = limit > lead_regions ? limit - lead_regions : 0;
@@ -263,8 +285,9 @@ void gc_pace_after_cycle(struct gc_heap *heap)
 	pace_set_trigger(heap, pace_predict_bytes(heap, now_ns), gc_size_after_cycle(heap));
 	if (!heap->cycle.stop_the_world) {
 		pace->mark_ns = pace_expect(&pace->mark_mean_ns, mark_ns);
-		pace->move_ns =
-			pace_expect(&pace->move_mean_ns, whole_ns - gc_min(mark_ns, whole_ns));
+		if (heap->cycle.evacuated_count)
+			pace->move_ns = pace_expect(&pace->move_mean_ns,
+						    whole_ns - gc_min(mark_ns, whole_ns));
 	}
 	pace_note_moving(heap);
 	pace_note_unit(heap);

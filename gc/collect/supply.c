@@ -14,6 +14,8 @@
  *        It stands still, too, while the verifier compares the table of regions with itself.
  * [SU-3] No more is made than mutators may have [R-1] [R-2], and nothing in ranges nobody uses. A refusal
  *        of the kernel costs the advantage, nothing else.
+ * [SU-4] The side tables of regions that were never used before have no pages either. They are made at the
+ *        start of a cycle, before it has use for them.
  *
  * Who runs here: the supplier thread; mutators ask, under regions.lock; the cycle's thread holds it. */
 #include <errno.h>
@@ -41,6 +43,35 @@ bool gc_supply_make(struct gc_heap *heap, char *start, uint64_t bytes)
 	if (error == -EINVAL) /* a kernel without it */
 		gc_store_relaxed(&heap->supply.refused, 1);
 	return error == 0;
+}
+
+static void supply_table(struct gc_heap *heap, void *table, uint64_t from_bytes, uint64_t to_bytes)
+{
+	gc_supply_make(heap, (char *)table + from_bytes, to_bytes - from_bytes);
+}
+
+/* [SU-4] */
+void gc_supply_tables(struct gc_heap *heap)
+{
+	for (int i = 0; i < GC_RANGE_COUNT; i++) {
+		const struct gc_region_range *range = &heap->regions.ranges[i];
+		uint32_t high = gc_range_high_water(range), made = heap->supply.tables_made[i];
+		uint64_t from = (uint64_t)(range->first + made) << heap->regions.region_shift;
+		uint64_t to = (uint64_t)(range->first + high) << heap->regions.region_shift;
+		uint64_t page = from >> heap->view.page_shift, end = to >> heap->view.page_shift;
+
+		if (high == made)
+			continue;
+		supply_table(heap, heap->markbits.words, from >> 6, to >> 6);
+		supply_table(heap, heap->forward.entries,
+			     (from >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry),
+			     (to >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry));
+		supply_table(heap, heap->target_source, page * sizeof(uintptr_t),
+			     end * sizeof(uintptr_t));
+		supply_table(heap, heap->pages.states, page, end);
+		supply_table(heap, heap->pages.flags, page, end);
+		heap->supply.tables_made[i] = high;
+	}
 }
 
 /* May something be done now? Waits while it must not [SU-2]; false: it is over. */

@@ -231,6 +231,8 @@ struct gc_supply {
 	uint32_t held; /* by so many */
 	/* Relaxed atomic: the kernel does not make pages on demand. */
 	uint32_t refused;
+	/* The cycle's thread: regions of each range whose side tables have their pages. */
+	uint32_t tables_made[GC_RANGE_COUNT];
 };
 
 /* See pace.c. */
@@ -242,7 +244,8 @@ struct gc_pace {
 	/* The cycle's thread. */
 	uint64_t mark_ns, move_ns; /* expected of the next cycle; 0: none has run */
 	uint64_t mark_mean_ns, move_mean_ns;
-	uint64_t moving_bytes;	/* what mutators take while pages move */
+	uint64_t moving_bytes;	/* what mutators take while pages move; 0: none did */
+	uint64_t target_bytes;	/* what is copied into takes; 0: nothing was */
 	uint64_t moving_cpu_ns; /* of this thread when the plan was made */
 	double unit_ns;		/* what building and attaching a page takes; 0: not measured */
 	uint64_t cycle_ended_ns, cycle_ended_bytes;
