@@ -12,11 +12,12 @@ static const struct plx_heap *misuse_heaps[MISUSE_HEAPS];
 static bool misuse_overflow;
 
 /* The place of a heap, or of none (NULL). */
-static int misuse_find_locked(const struct plx_heap *heap)
+static int misuse_find(const struct plx_heap *heap)
 {
 	int i = 0;
 
-	while (i < MISUSE_HEAPS && misuse_heaps[i] != heap)
+	/* Relaxed: see rt_misuse_heap. */
+	while (i < MISUSE_HEAPS && gc_load_relaxed(&misuse_heaps[i]) != heap)
 		i++;
 	return i;
 }
@@ -26,11 +27,11 @@ void rt_misuse_heap_made(const struct plx_heap *heap)
 	int place;
 
 	pthread_mutex_lock(&misuse_lock);
-	place = misuse_find_locked(NULL);
+	place = misuse_find(NULL);
 	if (place < MISUSE_HEAPS)
-		misuse_heaps[place] = heap;
+		gc_store_relaxed(&misuse_heaps[place], heap); /* under the lock, as below */
 	else
-		misuse_overflow = true;
+		gc_store_relaxed(&misuse_overflow, true); /* as above */
 	pthread_mutex_unlock(&misuse_lock);
 }
 
@@ -39,9 +40,9 @@ void rt_misuse_heap_gone(const struct plx_heap *heap)
 	int place;
 
 	pthread_mutex_lock(&misuse_lock);
-	place = misuse_find_locked(heap);
+	place = misuse_find(heap);
 	if (place < MISUSE_HEAPS)
-		misuse_heaps[place] = NULL;
+		gc_store_relaxed(&misuse_heaps[place], NULL); /* as above */
 	pthread_mutex_unlock(&misuse_lock);
 }
 
@@ -49,9 +50,8 @@ void rt_misuse_heap(const char *function, const struct plx_heap *heap)
 {
 	bool known;
 
-	pthread_mutex_lock(&misuse_lock);
-	known = heap && (misuse_overflow || misuse_find_locked(heap) < MISUSE_HEAPS);
-	pthread_mutex_unlock(&misuse_lock);
+	/* Without the lock, which a child of fork may find held: who knows a heap got it after it was entered. */
+	known = heap && (gc_load_relaxed(&misuse_overflow) || misuse_find(heap) < MISUSE_HEAPS);
 	GC_REQUIRE(known, "misuse: %s: %p is no heap (NULL, or destroyed, or never made)", function,
 		   (const void *)heap);
 }
