@@ -67,6 +67,7 @@ void rt_misuse_thread(const char *function, const struct plx_thread *thread)
 void rt_misuse_running(const char *function, struct plx_thread *thread)
 {
 	rt_misuse_thread(function, thread);
+	rt_fork_check(thread->heap); /* whose state is not what it was */
 	/* Relaxed: its own state; HELD for a moment while blocked. */
 	GC_REQUIRE(gc_load_relaxed(&rt_thread_of(thread)->state) == RT_RUNNING,
 		   "misuse: %s: the thread is in a blocking region: plx_block_exit comes first",
@@ -76,6 +77,7 @@ void rt_misuse_running(const char *function, struct plx_thread *thread)
 void rt_misuse_blocked(const char *function, struct plx_thread *thread)
 {
 	rt_misuse_thread(function, thread);
+	rt_fork_check(thread->heap); /* whose state is not what it was */
 	GC_REQUIRE(gc_load_relaxed(&rt_thread_of(thread)->state) & RT_BLOCKED, /* as above */
 		   "misuse: %s: the thread is in no blocking region: plx_block_enter comes first",
 		   function);
