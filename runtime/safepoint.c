@@ -121,8 +121,8 @@ static void poll_stand(struct rt_thread *thread, void *context)
 
 void plx_poll_slow(struct plx_thread *pub)
 {
-	rt_fork_check(pub->heap);
 	RT_USE_RUNNING(pub);
+	rt_fork_check(pub->heap);
 	rt_stand(rt_thread_of(pub), poll_stand, NULL);
 	rt_torture_poll(rt_thread_of(pub));
 }
@@ -149,8 +149,8 @@ RT_SPILL_BODY void rt_block_enter_body(struct plx_thread *pub, void *unused, voi
 
 void plx_block_exit(struct plx_thread *pub)
 {
-	rt_fork_check(pub->heap);
 	RT_USE_BLOCKED(pub);
+	rt_fork_check(pub->heap);
 	/* HELD for a moment, perhaps. */
 	GC_CHECK(TH_1, gc_load_relaxed(&rt_thread_of(pub)->state) & RT_BLOCKED);
 	rt_state_enter(rt_thread_of(pub), RT_BLOCKED);
