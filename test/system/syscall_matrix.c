@@ -303,6 +303,9 @@ static void rows_try(void)
 
 int main(void)
 {
+#ifdef __SANITIZE_THREAD__
+	return 77; /* it counts the locks that are taken around fork, and they are too many */
+#endif
 	CHECK(pipe(ends) == 0);
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
 	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); /* refused: the row is left out */

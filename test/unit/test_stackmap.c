@@ -515,9 +515,6 @@ static void test_parked(void **state)
 	static char memory[65536];
 
 	(void)state;
-#ifdef __SANITIZE_THREAD__
-	skip();
-#endif
 	heap_open(NULL, NULL);
 	assert_int_equal(plx_native_stack_add(thread, memory, sizeof(memory), &parked_stack, NULL),
 			 PLX_OK);
@@ -642,6 +639,9 @@ int main(void)
 		cmocka_unit_test(test_many_ranges),
 	};
 
+#ifdef __SANITIZE_THREAD__
+	return 77; /* its frames keep stale words, and it does not follow swapcontext */
+#endif
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
