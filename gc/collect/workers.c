@@ -124,6 +124,7 @@ void gc_workers_restart(struct gc_heap *heap)
 	workers->round = 0; /* what a new one has seen */
 	workers->count = 1;
 	workers_start(heap, count);
+	workers->crew = workers->count;
 	for (uint32_t i = workers->count; i < count; i++)
 		worker_release(heap, &workers->worker[i]);
 }
