@@ -95,10 +95,8 @@ struct plx_handle *plx_handle_push_slow(struct plx_thread *pub, void *ref)
 	return plx_handle_push(pub, ref);
 }
 
-void plx_scope_exit(struct plx_thread *pub, const struct plx_scope *scope)
+static void handle_scope_exit(struct plx_thread *pub, const struct plx_scope *scope)
 {
-	RT_USE_RUNNING(pub);
-	RT_USE(scope, "`scope` is NULL");
 	struct rt_thread *thread = rt_thread_of(pub);
 
 	while (pub->handle_limit != scope->limit) {
@@ -118,12 +116,20 @@ void plx_scope_exit(struct plx_thread *pub, const struct plx_scope *scope)
 	pub->handle_top = scope->top;
 }
 
+void plx_scope_exit(struct plx_thread *pub, const struct plx_scope *scope)
+{
+	RT_USE_RUNNING(pub);
+	RT_USE(scope, "`scope` is NULL");
+	handle_scope_exit(pub, scope);
+}
+
+/* Also for a thread that is no more: see fork.c. */
 void rt_handles_drop_thread(struct rt_thread *thread)
 {
 	struct plx_scope all = {NULL, NULL};
 
 	if (thread->gc.pub.handle_limit)
-		plx_scope_exit(&thread->gc.pub, &all);
+		handle_scope_exit(&thread->gc.pub, &all);
 }
 
 static struct plx_handle *handle_take(struct plx_heap *heap)
