@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define MIB (UINT64_C(1) << 20)
+#define LARGE_HEAP (8192 * MIB)
 #define BASE_LIVE 0.5
 #define BASE_UPDATE 0.5
 
@@ -54,7 +55,7 @@ static struct sweep_point sweep_base(const struct options *options)
 	point.heap_bytes = (options->quick ? 64 : 1024) * MIB;
 	point.live_bytes = (uint64_t)(BASE_LIVE * (double)point.heap_bytes);
 	point.update_ratio = BASE_UPDATE;
-	point.seconds = options->quick ? 0.8 : 2;
+	point.seconds = options->quick ? 0.8 : 1.5;
 	point.cycles = options->quick ? 1 : 2;
 	return point;
 }
@@ -70,6 +71,10 @@ static void sweep_set(struct sweep_point *point, const struct sweep_axis_values 
 		point->heap_bytes = (uint64_t)value * MIB / (quick ? 8 : 1);
 		point->value = (double)point->heap_bytes;
 		point->live_bytes = (uint64_t)(BASE_LIVE * (double)point->heap_bytes);
+		if (point->heap_bytes >= LARGE_HEAP) { /* their cycles take many seconds each */
+			point->cycles = 1;
+			point->beside_copy = false;
+		}
 		break;
 	case SWEEP_THREADS:
 		point->threads = (unsigned)value;

@@ -84,7 +84,7 @@ static void tasks_fill(struct comparison *comparison)
 	bool quick = comparison->quick;
 	struct peer_task tasks[PEER_WORKS] = {
 		/* Enough for several cycles of a heap three times as large as what is alive. */
-		{PEER_CACHE, "cache", 1, 16, 288 * MIB, 96 * MIB, 3000000},
+		{PEER_CACHE, "cache", 1, 16, 288 * MIB, 96 * MIB, 2000000},
 		{PEER_TREES, "trees", 2, 20, 1024 * MIB, 64 * MIB, 2 * 294912},
 		{PEER_GCBENCH, "gcbench", 2, 16, 1024 * MIB, 64 * MIB, 2 * 57344},
 		{PEER_FRAGMENT, "fragment", 1, 16, 1152 * MIB, 563 * MIB, 1},
