@@ -3,6 +3,8 @@
  * [CL-1] A wait returns when a cycle that started after the call has finished: the caller wants
  *        cycle number started + 1, whatever is under way.
  * [CL-2] A waiting mutator is BLOCKED, so the cycle does not wait for it.
+ * [CL-3] A running mutator asks under the lock. So nobody stops the world while he has it: the
+ *        stop would wait for one who waits for the lock.
  *
  * While idle, the thread gives free memory back by policy, off everybody's path. */
 #include <errno.h>
@@ -150,11 +152,11 @@ static void collector_idle_locked(struct plx_heap *heap)
 	uint64_t allocated_bytes = gc_load_relaxed(&heap->gc.allocated_bytes); /* a hint */
 	bool trimmed = false;
 
-	while (collector->wanted <= collector->finished && !collector->quit) {
+	while ((collector->held || collector->wanted <= collector->finished) && !collector->quit) {
 		uint64_t idle_ms = (gc_clock_ns() - idle_since_ns) / 1000000;
 		struct timespec deadline = idle_deadline(IDLE_POLL_MS);
 
-		if (!trimmed && idle_ms >= heap->gc.config.resident_idle_ms) {
+		if (!trimmed && !collector->held && idle_ms >= heap->gc.config.resident_idle_ms) {
 			pthread_mutex_unlock(&collector->lock);
 			trimmed = collector_trim(heap, &allocated_bytes);
 			pthread_mutex_lock(&collector->lock);
@@ -225,13 +227,20 @@ void rt_collector_hold(struct plx_heap *heap)
 	struct rt_collector *collector = &heap->collector;
 
 	pthread_mutex_lock(&collector->lock);
+	collector->held = true;
 	while (!collector->resting && !collector->quit)
 		pthread_cond_wait(&collector->done, &collector->lock);
+	pthread_mutex_unlock(&collector->lock); /* [CL-3] */
 }
 
 void rt_collector_let_go(struct plx_heap *heap)
 {
-	pthread_mutex_unlock(&heap->collector.lock);
+	struct rt_collector *collector = &heap->collector;
+
+	pthread_mutex_lock(&collector->lock);
+	collector->held = false;
+	pthread_cond_signal(&collector->wake);
+	pthread_mutex_unlock(&collector->lock);
 }
 
 /* Whoever waited for a cycle is no more. */
@@ -243,7 +252,7 @@ void rt_collector_renew(struct plx_heap *heap)
 	gc_fork_cond(&collector->wake, true, GC_FORK_RENEW);
 	gc_fork_cond(&collector->done, true, GC_FORK_RENEW);
 	collector->wanted = collector->finished = collector->started;
-	collector->emergency = collector->quit = collector->resting = false;
+	collector->emergency = collector->quit = collector->resting = collector->held = false;
 	collector->started_thread = false;
 	gc_store_relaxed(&collector->requested, 0); /* there is one thread */
 }

@@ -8,11 +8,10 @@
  *   child     locks made anew; the views show the copy; a userfaultfd, a fault thread, a collector with
  *             helpers of its own; who else was attached is forgotten
  *
- * Locks, in this order: fork_lock; collector.lock, when the collector rests; threads_lock, by stopping the
- * world; roots, stack maps, native stacks, pins, handles, telemetry, listeners; those of gc_fork_locks; signal.c's, stop_report.c's and
- * probe.c's. jemalloc's
- * own handlers, which its private copy registers before ours, take its locks after all these, and in
- * the child make them anew before we run.
+ * Locks, in this order: fork_lock; threads_lock, by stopping the world, when the collector rests and is held
+ * [CL-3]; collector.lock; roots, stack maps, native stacks, pins, handles, telemetry, listeners; those of
+ * gc_fork_locks; signal.c's, stop_report.c's and probe.c's. jemalloc's own handlers, which its private copy
+ * registers before ours, take its locks after all these, and in the child make them anew before we run.
  *
  * [FO-1] The thread waits for fork_lock, and for the cycle's end, as BLOCKED in every heap it is attached
  *        to: so nobody waits for it meanwhile. From then on nothing moves until the fork is over. Who makes or
@@ -91,6 +90,7 @@ static void fork_forbid(struct plx_heap *heap, struct gc_view_fork *view)
 
 static void fork_locks(struct plx_heap *heap, enum gc_fork_step step)
 {
+	gc_fork_mutex(&heap->collector.lock, step);
 	gc_fork_mutex(&heap->roots.lock, step);
 	gc_fork_cond(&heap->roots.opened, false, step);
 	gc_fork_mutex(&heap->stackmaps.lock, step);

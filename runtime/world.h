@@ -161,6 +161,7 @@ struct rt_collector {
 	const char *cause;
 	bool emergency, quit;
 	bool resting; /* waits for the lock and does nothing else */
+	bool held;    /* begins nothing */
 	/* Atomic. */
 	uint32_t requested; /* a cycle was asked for and has not ended */
 };

@@ -947,15 +947,49 @@ static void test_fewer_helpers(void **state)
 	inject_uninstall();
 }
 
+/* [CL-3] Once a mutator asked for a cycle just when a fork had made the collector rest: it waited for the
+ * lock, and the fork for it to come to a safepoint. Here it asks at that very moment. */
+static void test_asking_while_it_rests(void **state)
+{
+	uint64_t cycles;
+	struct plx_stats stats;
+
+	(void)state;
+	if (!heap_open("minor", "thread", "copy"))
+		skip();
+	plx_collect(thread);
+	plx_heap_stats(heap, &stats);
+	cycles = stats.cycles;
+	rt_collector_hold(heap);
+	alarm(CHILD_SECONDS);
+	rt_collector_request(heap, "asked for"); /* running: it must come back */
+	alarm(0);
+	usleep(20000);
+	plx_heap_stats(heap, &stats);
+	assert_int_equal(stats.cycles, cycles); /* nothing begins */
+	rt_collector_let_go(heap);
+	plx_collect(thread);
+	plx_heap_stats(heap, &stats);
+	assert_true(stats.cycles > cycles);
+	heap_close();
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forbidden),      cmocka_unit_test(test_other_crashes),
-		cmocka_unit_test(test_other_programs), cmocka_unit_test(test_copied),
-		cmocka_unit_test(test_descriptors),    cmocka_unit_test(test_from_anywhere),
-		cmocka_unit_test(test_two_heaps),      cmocka_unit_test(test_phases),
-		cmocka_unit_test(test_trace),	       cmocka_unit_test(test_at_once),
-		cmocka_unit_test(test_failures),       cmocka_unit_test(test_fewer_helpers),
+		cmocka_unit_test(test_forbidden),
+		cmocka_unit_test(test_other_crashes),
+		cmocka_unit_test(test_other_programs),
+		cmocka_unit_test(test_copied),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_from_anywhere),
+		cmocka_unit_test(test_two_heaps),
+		cmocka_unit_test(test_phases),
+		cmocka_unit_test(test_trace),
+		cmocka_unit_test(test_at_once),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_fewer_helpers),
+		cmocka_unit_test(test_asking_while_it_rests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
