@@ -70,20 +70,34 @@ static void faults_resolve(struct faults *faults, uintptr_t address)
 		faults_die("uffd_ops: CONTINUE failed in a fault\n");
 }
 
+/* A thread that sleeps is stopped by one more touch, of the first page: it must not leave before that has
+ * been resolved, although it may see the word already when it returns from the fault before. */
+static bool faults_over(const struct faults *faults, uintptr_t resolved)
+{
+	uintptr_t first = (uintptr_t)faults->fixture.area.view + fixture_at(&faults->fixture, 0);
+
+	/* Relaxed: the stopper touches that page after the store, and the kernel orders that. */
+	return __atomic_load_n(&faults->stop, __ATOMIC_RELAXED) &&
+	       (faults->spinning || resolved / faults->fixture.area.page_bytes ==
+					    first / faults->fixture.area.page_bytes);
+}
+
 static void *faults_thread(void *argument)
 {
 	struct faults *faults = argument;
 	struct gc_uffd_message message;
+	uintptr_t resolved = 0;
 
 	kernel_pin(faults->thread_cpu);
-	/* Relaxed: the stopper touches one more page after the store, and the kernel orders that. */
-	while (!__atomic_load_n(&faults->stop, __ATOMIC_RELAXED)) {
+	while (!faults_over(faults, resolved)) {
 		ssize_t got = read(faults->fixture.uffd, &message, sizeof(message));
 
-		if (got == (ssize_t)sizeof(message) && message.event == GC_UFFD_EVENT_PAGEFAULT)
-			faults_resolve(faults, (uintptr_t)message.address);
-		else if (faults->thread_cpu == faults->home_cpu)
+		if (got == (ssize_t)sizeof(message) && message.event == GC_UFFD_EVENT_PAGEFAULT) {
+			resolved = (uintptr_t)message.address;
+			faults_resolve(faults, resolved);
+		} else if (faults->thread_cpu == faults->home_cpu) {
 			sched_yield();
+		}
 	}
 	return NULL;
 }
