@@ -312,18 +312,29 @@ void rt_collector_stop(struct plx_heap *heap)
 	gc_mark_pool_destroy(heap->gc.mark_pool);
 }
 
+struct collect_wish {
+	const char *cause;
+	bool emergency;
+};
+
 static void collect_stand(struct rt_thread *thread, void *context)
 {
-	(void)context;
+	const struct collect_wish *wish = context;
+
 	rt_block_begin(thread);
-	rt_collector_wait(thread->gc.pub.heap, "asked for", false);
+	rt_collector_wait(thread->gc.pub.heap, wish->cause, wish->emergency);
 	plx_block_exit(&thread->gc.pub);
+}
+
+void rt_collector_stand(struct rt_thread *thread, const char *cause, bool emergency)
+{
+	rt_stand(thread, collect_stand, &(struct collect_wish){cause, emergency});
 }
 
 void plx_collect(struct plx_thread *thread)
 {
 	RT_USE_RUNNING(thread);
-	rt_stand(rt_thread_of(thread), collect_stand, NULL);
+	rt_collector_stand(rt_thread_of(thread), "asked for", false);
 }
 
 void plx_heap_collect(struct plx_heap *heap)

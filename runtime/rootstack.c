@@ -12,24 +12,13 @@
 
 #define CREATE_TRIES 3 /* at once, after a cycle, after one that stops the world */
 
-/* `context`: is it an emergency? */
-static void rootstack_stand(struct rt_thread *thread, void *context)
-{
-	bool emergency = *(const bool *)context;
-
-	rt_block_begin(thread);
-	rt_collector_wait(thread->gc.pub.heap, emergency ? "emergency" : "out of memory",
-			  emergency);
-	plx_block_exit(&thread->gc.pub);
-}
-
 struct plx_root_stack *plx_root_stack_create(struct plx_thread *thread, size_t slots,
 					     struct plx_error *error)
 {
 	RT_USE_RUNNING(thread);
 	struct gc_heap *heap = &thread->heap->gc;
 	struct gc_rootstack *stack = NULL;
-	bool regions_short = true, emergency;
+	bool regions_short = true;
 
 	GC_CHECK(LI_2, !rt_listener_inside());
 	if (slots == 0) {
@@ -37,9 +26,10 @@ struct plx_root_stack *plx_root_stack_create(struct plx_thread *thread, size_t s
 		return NULL;
 	}
 	for (int tries = 0; !stack && regions_short && tries < CREATE_TRIES; tries++) {
-		emergency = tries > 1;
-		if (tries > 0)
-			rt_stand(rt_thread_of(thread), rootstack_stand, &emergency);
+		if (tries == 1)
+			rt_collector_stand(rt_thread_of(thread), "out of memory", false);
+		else if (tries == 2)
+			rt_collector_stand(rt_thread_of(thread), "emergency", true);
 		stack = gc_rootstack_create(heap, slots, &regions_short);
 	}
 	if (!stack) {

@@ -159,8 +159,10 @@ void plx_block_exit(struct plx_thread *pub)
 bool plx_thread_is_running(const struct plx_thread *thread)
 {
 	RT_USE_THREAD(thread);
-	/* Sequentially consistent: its own state, which says RUNNING before it looks at `stopping` [TH-1]. */
-	return gc_load_seq_cst(&((const struct rt_thread *)thread)->state) == RT_RUNNING;
+	/* Its own state, relaxed: a handler sees what its thread has stored. But RUNNING alone is not enough: in
+	 * rt_state_enter it may have come too late for a stop that counts the thread as blocked [MO-STOP]. */
+	return gc_load_relaxed(&((const struct rt_thread *)thread)->state) == RT_RUNNING &&
+	       !gc_load_seq_cst(&thread->heap->stopping);
 }
 
 struct rt_patience rt_patience_begin(const struct plx_heap *heap)

@@ -180,8 +180,10 @@ void rt_stack_scan(struct gc_heap *heap, struct gc_mutator *mutator,
 		   const struct gc_stack_visit *visit)
 {
 	const struct rt_thread *thread = (const struct rt_thread *)mutator;
+	/* Relaxed: as in rt_stack_words. Without maps nothing is precise. */
+	bool any = visit->words || gc_load_relaxed(&rt_heap_of(heap)->stackmaps.count);
 
-	if (!thread->stack.base || !stack_is_there(thread))
+	if (!thread->stack.base || !any || !stack_is_there(thread))
 		return;
 	rt_stack_words(heap, &thread->stack, visit);
 	if (thread->native)

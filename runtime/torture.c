@@ -78,10 +78,10 @@ static bool torture_site_is_new(struct plx_heap *heap, uint64_t site)
 	for (uint64_t i = 0; i < TORTURE_PROBES; i++) {
 		uint64_t *entry = &heap->torture_sites[(site + i) % TORTURE_SITES], empty = 0;
 
-		/* Relaxed: a number that is there or not; nothing hangs on it. */
+		/* Relaxed, also below: a number that is there or not; nothing hangs on it. */
 		if (gc_load_relaxed(entry) == site)
 			return false;
-		if (gc_load_relaxed(entry) == 0 && gc_cas_acq_rel(entry, &empty, site))
+		if (gc_load_relaxed(entry) == 0 && gc_cas_relaxed(entry, &empty, site))
 			return true;
 		if (empty == site)
 			return false;

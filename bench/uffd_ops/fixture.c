@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bench/uffd_ops/kernel.h"
+#include "gc/os/mman_abi.h"
 
 static bool fixture_open_uffd(struct fixture *fixture, uint64_t features)
 {
@@ -66,9 +66,6 @@ int fixture_empty_file(struct fixture *fixture)
 }
 
 /* Populating is only faster than the faults it saves; a kernel without it takes those. */
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 
 int fixture_fill_alias(struct fixture *fixture)
 {

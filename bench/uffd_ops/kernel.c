@@ -2,17 +2,14 @@
 #include "bench/uffd_ops/kernel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
+#include "gc/os/mman_abi.h"
+
 #ifndef SYS_process_madvise
 #define SYS_process_madvise 440
 #endif

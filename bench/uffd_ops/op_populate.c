@@ -6,14 +6,10 @@
  * a range that is armed for write protection, where reads otherwise fault as ever: that is how it is
  * switched off here. */
 #include <string.h>
-#include <sys/mman.h>
 
 #include "bench/uffd_ops/fixture.h"
 #include "bench/uffd_ops/kernel.h"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
+#include "gc/os/mman_abi.h"
 
 /* Pages exist and hold the pattern; no entries in the view. */
 static int populate_reset_there(void *context)

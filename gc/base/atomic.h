@@ -20,6 +20,9 @@
 #define gc_or_seq_cst(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
 #define gc_sub_acq_rel(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
 #define gc_exchange_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
+#define gc_cas_relaxed(p, expected, desired)                                             \
+	__atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_RELAXED, \
+				    __ATOMIC_RELAXED)
 #define gc_cas_acq_rel(p, expected, desired)                                             \
 	__atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_ACQ_REL, \
 				    __ATOMIC_ACQUIRE)

@@ -263,10 +263,11 @@ void gc_large_clear(struct gc_heap *heap, uint32_t head, uint64_t from, uint64_t
 	while (from < to) {
 		uint64_t index = from >> heap->regions.region_shift;
 		uint64_t stop = gc_min((index + 1) << heap->regions.region_shift, to);
+		const struct gc_region *region = &heap->regions.table[head + index];
 
-		if (!heap->regions.table[head + index].fresh)
+		if (!region->fresh)
 			memset(object + from, 0, stop - from);
-		else
+		else if (region->made_bytes < heap->regions.region_bytes)
 			gc_supply_make(heap, object + from, stop - from);
 		from = stop;
 	}

@@ -107,6 +107,8 @@ void gc_move_stw(struct gc_heap *heap);
 /* Have the kernel make the pages of a part of the heap view that are missing, many at a time; anybody who
  * may touch it. False: some may be missing, and come by faults. */
 bool gc_supply_make(struct gc_heap *heap, char *start, uint64_t bytes);
+/* What is missing of a region that was just taken. */
+void gc_supply_region(struct gc_heap *heap, uint32_t number);
 void gc_supply_ask_locked(struct gc_heap *heap, enum gc_range range);
 void gc_supply_tables(struct gc_heap *heap);
 void gc_supply_hold(struct gc_heap *heap);

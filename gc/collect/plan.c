@@ -58,8 +58,7 @@ static uint32_t plan_take_target(struct plan *plan)
 	if (number == GC_REGION_NONE)
 		return GC_REGION_NONE;
 	start = gc_region_start(regions, number);
-	if (regions->table[number].fresh) /* else the first copies would fault, page by page */
-		gc_supply_make(heap, (char *)start.at, regions->region_bytes);
+	gc_supply_region(heap, number); /* else the first copies would fault, page by page */
 	error = gc_view_commit(&heap->view, start, regions->region_bytes);
 	if (error < 0) {
 		gc_degrade_note(heap, GC_DEGRADE_TARGET, error);

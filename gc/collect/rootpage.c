@@ -35,8 +35,7 @@ static uint32_t rootpage_region_take_locked(struct gc_heap *heap)
 		return GC_REGION_NONE;
 	if (gc_load_relaxed(&heap->phase) == GC_PHASE_MOVING)
 		gc_reattach_region(heap, number, 1);
-	gc_supply_make(heap, (char *)gc_region_start(&heap->regions, number).at,
-		       heap->regions.region_bytes);
+	gc_supply_region(heap, number);
 	memset((void *)gc_region_start(&heap->regions, number).at, 0, heap->regions.region_bytes);
 	/* After the pages were handed out: from here on they count as dirty [RP-2]. */
 	memset(&heap->pages.flags[gc_heap_page(heap, gc_region_start(&heap->regions, number)).n],

@@ -33,7 +33,7 @@ void gc_torture_hold_back(struct gc_heap *heap)
 		if (i > 2 && now == last)
 			break;
 	}
-	gc_add_relaxed(&heap->torture.let_first, now - first);
+	gc_add_relaxed(&heap->torture.let_first, now - first); /* a figure */
 }
 
 /* A fault wants this page, which nobody has claimed: give the collector time to build it. Workers wait for

@@ -5,9 +5,7 @@
 #include "gc/heap/view.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/falloc.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "gc/base/atomic.h"
@@ -15,16 +13,8 @@
 #include "gc/base/yield.h"
 #include "gc/heap/reserve.h"
 #include "gc/os/memfd.h"
+#include "gc/os/mman_abi.h"
 #include "gc/os/sys.h"
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
-#ifndef F_SEAL_SEAL
-#define F_SEAL_SEAL 1
-#define F_SEAL_SHRINK 2
-#define F_SEAL_GROW 4
-#endif
 
 /* What fork and core dumps do with a piece of a view. Advice is kept when page tables move, and must be
  * the same all over a view, or its pieces would not merge again [V-4]. */

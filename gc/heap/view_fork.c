@@ -13,13 +13,9 @@
 #include "gc/heap/view_fork.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
+#include "gc/os/mman_abi.h"
 #include "gc/os/sys.h"
-
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
 
 static int fork_advise(const struct gc_view *view, int advice)
 {

@@ -3,13 +3,9 @@
 #include "gc/os/memfd.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 
+#include "gc/os/mman_abi.h"
 #include "gc/os/sys.h"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u
-#endif
 
 int gc_memfd_create(const char *name)
 {

@@ -7,19 +7,11 @@
  *
  * Who runs here: gc_probe_run, under its lock. */
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "gc/os/mman_abi.h"
 #include "gc/os/probe_parts.h"
 #include "gc/os/sys.h"
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4 /* Linux 5.7 */
-#endif
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
 
 #define PROBE_MIB ((size_t)1 << 20)
 #define PROBE_ALIGN ((size_t)1 << 30)

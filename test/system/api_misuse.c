@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/support/foreign.h"
 #include "test/support/process.h"
 #include "test/support/shadow.h"
 
@@ -369,7 +370,6 @@ static void test_fork(void)
 
 /* ---- a SIGBUS that is not ours ---- */
 
-static sigjmp_buf foreign_jump;
 static volatile sig_atomic_t foreign_count;
 
 static void on_foreign_sigbus(int number, siginfo_t *info, void *context)
@@ -379,24 +379,6 @@ static void on_foreign_sigbus(int number, siginfo_t *info, void *context)
 	(void)context;
 	foreign_count++;
 	siglongjmp(foreign_jump, 1);
-}
-
-/* Touch a mapping beyond the end of its file. */
-static void foreign_sigbus(void)
-{
-	size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
-	int fd = memfd_create("foreign", MFD_CLOEXEC);
-	volatile char *page;
-
-	CHECK(fd >= 0);
-	page = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
-	CHECK(page != MAP_FAILED);
-	if (sigsetjmp(foreign_jump, 1) == 0) {
-		(void)*page;
-		CHECK(!"the page cannot be read");
-	}
-	munmap((void *)page, bytes);
-	close(fd);
 }
 
 static void test_foreign_sigbus(void)
@@ -415,11 +397,11 @@ static void test_foreign_sigbus(void)
 	options.delivery = "sigbus";
 	shadow_config(&options, &config);
 	if (plx_heap_create(&config, &heap, NULL) == PLX_OK) {
-		foreign_sigbus(); /* from a thread that is not attached */
+		foreign_touch(); /* from a thread that is not attached */
 		thread = attach(heap);
-		foreign_sigbus();
+		foreign_touch();
 		plx_collect(thread);
-		foreign_sigbus();
+		foreign_touch();
 		CHECK(foreign_count == 3);
 		plx_thread_detach(thread);
 		CHECK(plx_heap_destroy(heap) == PLX_OK);
@@ -427,7 +409,7 @@ static void test_foreign_sigbus(void)
 		printf("api_misuse: no SIGBUS delivery here, its chain is not tested\n");
 	}
 	foreign_count = 0;
-	foreign_sigbus(); /* and afterwards it is all ours again */
+	foreign_touch(); /* and afterwards it is all ours again */
 	CHECK(foreign_count == 1);
 	CHECK(sigaction(SIGBUS, &previous, NULL) == 0);
 }

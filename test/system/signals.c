@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "test/support/foreign.h"
 #include "test/support/hold.h"
 #include "test/support/inject.h"
 
@@ -120,33 +121,15 @@ static void with_pages_away(void (*act)(void))
 
 /* ---- a SIGBUS that is not ours ---- */
 
-static sigjmp_buf jump;
 static volatile sig_atomic_t early_calls, late_calls;
 static volatile sig_atomic_t late_mask_ok;
 static struct sigaction before_late;
-
-static void touch_foreign(void)
-{
-	size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
-	int fd = memfd_create("foreign", MFD_CLOEXEC);
-	volatile char *page;
-
-	CHECK(fd >= 0);
-	page = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
-	CHECK(page != MAP_FAILED);
-	if (sigsetjmp(jump, 1) == 0) {
-		(void)*page;
-		CHECK(!"the page cannot be read");
-	}
-	munmap((void *)page, bytes);
-	close(fd);
-}
 
 static void on_early(int number, siginfo_t *info, void *context)
 {
 	(void)number, (void)info, (void)context;
 	early_calls++;
-	siglongjmp(jump, 1);
+	siglongjmp(foreign_jump, 1);
 }
 
 /* Handles everything itself. */
@@ -158,7 +141,7 @@ static void on_late(int number, siginfo_t *info, void *context)
 	late_calls++;
 	pthread_sigmask(SIG_BLOCK, NULL, &now);
 	late_mask_ok = sigismember(&now, SIGUSR2) == 1 && sigismember(&now, SIGUSR1) == 0;
-	siglongjmp(jump, 1);
+	siglongjmp(foreign_jump, 1);
 }
 
 /* Looks, and calls the one before it: ours. */
@@ -197,23 +180,23 @@ static void test_later_handler(void)
 	}
 	list_make();
 	with_pages_away(read_list);
-	touch_foreign();
+	foreign_touch();
 	CHECK(early_calls == 1 && late_calls == 0);
 
 	install(on_late, NULL);
 	with_pages_away(read_list); /* ours is in front again */
 	CHECK(late_calls == 0);
-	touch_foreign();
+	foreign_touch();
 	CHECK(early_calls == 1 && late_calls == 1 && late_mask_ok);
-	touch_foreign();
+	foreign_touch();
 	CHECK(late_calls == 2);
 
 	install(on_late_chaining, &before_late); /* before it is ours */
 	with_pages_away(read_list);
 	late_calls = 0;
-	touch_foreign(); /* it, then ours, then on_late: not it again */
+	foreign_touch(); /* it, then ours, then on_late: not it again */
 	CHECK(late_calls == 2 && early_calls == 1);
-	touch_foreign(); /* after a jump out of all of them, too */
+	foreign_touch(); /* after a jump out of all of them, too */
 	CHECK(late_calls == 4);
 	for (int i = 0; i < 100; i++) { /* those that are known already need no room */
 		install(i % 2 ? on_late : on_late_chaining, NULL);
@@ -263,7 +246,7 @@ static void test_default(void)
 			if (sent)
 				raise(SIGBUS);
 			else
-				touch_foreign();
+				foreign_touch();
 			_exit(0);
 		}
 		CHECK(waitpid(child, &status, 0) == child);

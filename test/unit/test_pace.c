@@ -10,6 +10,7 @@
 
 #include "gc/base/atomic.h"
 #include "gc/heap/heap.h"
+#include "test/support/heap.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define LINKS 127
@@ -20,15 +21,9 @@ static const struct plx_layout *references;
 
 static void start(const char *evacuate)
 {
-	struct plx_heap_config config;
-
-	plx_config_init(&config);
-	assert_int_equal(plx_config_from_environment(&config, NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_HEAP_MAX", "64M", NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_HEAP_POLICY", "fixed", NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_EVACUATE", evacuate, NULL), PLX_OK);
-	assert_int_equal(plx_heap_create(&config, &heap, NULL), PLX_OK);
-	assert_int_equal(plx_thread_attach(heap, &thread, NULL), PLX_OK);
+	test_heap_open(&heap, &thread,
+		       (const char *const[]){"GC_HEAP_MAX", "64M", "GC_HEAP_POLICY", "fixed",
+					     "GC_EVACUATE", evacuate, NULL});
 	references = plx_layout_references(heap, NULL);
 }
 

@@ -22,6 +22,7 @@
 #include "gc/collect/rootstack.h"
 #include "runtime/world.h"
 #include "test/support/random.h"
+#include "test/support/heap.h"
 
 struct node {
 	struct plx_header header;
@@ -55,27 +56,14 @@ static const struct combination combinations[] = {
 static bool heap_open_as(const struct combination *how, const char *heap_max)
 {
 	static const size_t offsets[] = {offsetof(struct node, twin)};
-	struct plx_heap_config config;
-	struct plx_error error = {0};
+	const char *const options[] = {
+		"GC_HEAP_MAX",	  heap_max,  "GC_EVACUATE",	 "all",		"GC_VERIFY", "1",
+		"GC_CYCLE_EVERY", "1T",	     "GC_FLIP",		 how->flip,	"GC_SUPPLY", supply,
+		"GC_PLAN",	  how->plan, "GC_UFFD_DELIVERY", how->delivery, NULL,
+	};
 
-	plx_config_init(&config);
-	assert_int_equal(plx_config_set(&config, "GC_HEAP_MAX", heap_max, NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_EVACUATE", "all", NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_VERIFY", "1", NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_CYCLE_EVERY", "1T", NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_FLIP", how->flip, NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_SUPPLY", supply, NULL), PLX_OK);
-	if (how->plan)
-		assert_int_equal(plx_config_set(&config, "GC_PLAN", how->plan, NULL), PLX_OK);
-	if (how->delivery)
-		assert_int_equal(plx_config_set(&config, "GC_UFFD_DELIVERY", how->delivery, NULL),
-				 PLX_OK);
-	if (plx_heap_create(&config, &heap, &error) == PLX_ERROR_CAPABILITY) {
-		print_message("%s\n", error.message);
+	if (!test_heap_try(&heap, &thread, options))
 		return false;
-	}
-	assert_non_null(heap);
-	assert_int_equal(plx_thread_attach(heap, &thread, NULL), PLX_OK);
 	nodes = plx_layout_fixed(heap, sizeof(struct node), offsets, 1, NULL);
 	assert_non_null(nodes);
 	return true;

@@ -10,6 +10,8 @@
 
 #include <parallax/parallax.h>
 
+#include "test/support/heap.h"
+
 #define MIB (UINT64_C(1) << 20)
 
 struct link {
@@ -22,24 +24,11 @@ static struct plx_heap *heap;
 static struct plx_thread *thread;
 static const struct plx_layout *links;
 
-/* A heap with options given as NAME, VALUE, ..., NULL. */
-static enum plx_status open_heap(struct plx_error *error, const char *const *options)
-{
-	struct plx_heap_config config;
-
-	plx_config_init(&config);
-	assert_int_equal(plx_config_from_environment(&config, NULL), PLX_OK);
-	for (; *options; options += 2)
-		assert_int_equal(plx_config_set(&config, options[0], options[1], NULL), PLX_OK);
-	return plx_heap_create(&config, &heap, error);
-}
-
 static void start(const char *const *options)
 {
 	static const size_t next[] = {offsetof(struct link, next)};
 
-	assert_int_equal(open_heap(NULL, options), PLX_OK);
-	assert_int_equal(plx_thread_attach(heap, &thread, NULL), PLX_OK);
+	test_heap_open(&heap, &thread, options);
 	links = plx_layout_fixed(heap, sizeof(struct link), next, 1, NULL);
 	assert_non_null(links);
 }
@@ -177,8 +166,10 @@ static void test_sizes_that_contradict_are_refused(void **state)
 	struct plx_error error;
 
 	(void)state;
-	assert_int_equal(open_heap(&error, (const char *const[]){"GC_HEAP_MAX", "64M",
-								 "GC_HEAP_SOFT_MAX", "65M", NULL}),
+	assert_int_equal(test_heap_create(&heap,
+					  (const char *const[]){"GC_HEAP_MAX", "64M",
+								"GC_HEAP_SOFT_MAX", "65M", NULL},
+					  &error),
 			 PLX_ERROR_OPTION);
 	assert_non_null(strstr(error.message, "GC_HEAP_SOFT_MAX"));
 	assert_null(heap);

@@ -16,6 +16,7 @@
 #include "gc/collect/verify.h"
 #include "gc/os/sys.h"
 #include "runtime/world.h"
+#include "test/support/heap.h"
 
 struct node {
 	struct plx_header header;
@@ -31,27 +32,13 @@ static const struct plx_layout *nodes, *bytes;
 static void heap_open(const char *stacks, const char *plan, const char *delivery)
 {
 	static const size_t offsets[] = {offsetof(struct node, next)};
-	struct plx_heap_config config;
-	struct plx_error error = {0};
+	const char *const options[] = {
+		"GC_HEAP_MAX",	    "32M",    "GC_EVACUATE", "all",  "GC_VERIFY", "1",
+		"GC_CYCLE_EVERY",   "1T",     "GC_STACKS",   stacks, "GC_PLAN",	  plan,
+		"GC_UFFD_DELIVERY", delivery, NULL,
+	};
 
-	plx_config_init(&config);
-	assert_int_equal(plx_config_from_environment(&config, NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_HEAP_MAX", "32M", NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_EVACUATE", "all", NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_VERIFY", "1", NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_CYCLE_EVERY", "1T", NULL), PLX_OK);
-	assert_int_equal(plx_config_set(&config, "GC_STACKS", stacks, NULL), PLX_OK);
-	if (plan)
-		assert_int_equal(plx_config_set(&config, "GC_PLAN", plan, NULL), PLX_OK);
-	if (delivery)
-		assert_int_equal(plx_config_set(&config, "GC_UFFD_DELIVERY", delivery, NULL),
-				 PLX_OK);
-	if (plx_heap_create(&config, &heap, &error) == PLX_ERROR_CAPABILITY) {
-		print_message("%s\n", error.message);
-		skip();
-	}
-	assert_non_null(heap);
-	assert_int_equal(plx_thread_attach(heap, &thread, NULL), PLX_OK);
+	test_heap_open(&heap, &thread, options);
 	nodes = plx_layout_fixed(heap, sizeof(struct node), offsets, 1, NULL);
 	bytes = plx_layout_bytes(heap, NULL);
 }

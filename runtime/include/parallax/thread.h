@@ -56,8 +56,8 @@ PLX_EXPORT void plx_block_enter(struct plx_thread *thread);
 PLX_EXPORT void plx_block_exit(struct plx_thread *thread);
 
 /* For signal handlers, of which it may be called: may the calling thread, which is attached as `thread`, read and
- * write the heap now? False while it is stopped or in a blocking region, where a handler must leave the heap
- * alone. Where it is true a handler may read objects and handles, and store what is no reference; it
+ * write the heap now? False while it is stopped or in a blocking region, or somebody wants it to stop: then a
+ * handler must leave the heap alone. Where it is true a handler may read objects and handles, and store what is no reference; it
  * must not come to a safepoint or store references. Its sa_mask must not contain SIGBUS. */
 PLX_EXPORT bool plx_thread_is_running(const struct plx_thread *thread);
 
