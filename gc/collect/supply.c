@@ -19,15 +19,11 @@
  *
  * Who runs here: the supplier thread; mutators ask, under regions.lock; the cycle's thread holds it. */
 #include <errno.h>
-#include <sys/mman.h>
 
 #include "gc/collect/collect.h"
 #include "gc/collect/fork.h"
+#include "gc/os/mman_abi.h"
 #include "gc/os/sys.h"
-
-#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
-#define MADV_POPULATE_WRITE 23
-#endif
 
 #define SUPPLY_PIECE_BYTES GC_KIB(64) /* what a flip may have to wait for */
 
@@ -43,6 +39,15 @@ bool gc_supply_make(struct gc_heap *heap, char *start, uint64_t bytes)
 	if (error == -EINVAL) /* a kernel without it */
 		gc_store_relaxed(&heap->supply.refused, 1);
 	return error == 0;
+}
+
+void gc_supply_region(struct gc_heap *heap, uint32_t number)
+{
+	uint64_t made = heap->regions.table[number].made_bytes;
+
+	if (made < heap->regions.region_bytes)
+		gc_supply_make(heap, (char *)gc_region_start(&heap->regions, number).at + made,
+			       heap->regions.region_bytes - made);
 }
 
 static void supply_table(struct gc_heap *heap, void *table, uint64_t from_bytes, uint64_t to_bytes)
@@ -91,7 +96,7 @@ static void supply_end(struct gc_supply *supply)
 {
 	pthread_mutex_lock(&supply->lock);
 	supply->making = false;
-	pthread_cond_signal(&supply->idle);
+	pthread_cond_broadcast(&supply->idle); /* a flip, and a fork */
 	pthread_mutex_unlock(&supply->lock);
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -176,6 +177,44 @@ static long sys_futex(uint32_t *word, int operation, uint32_t value, const struc
 
 /* The new thread starts with every signal blocked but those that its own mistakes raise: signals
  * meant for the program must not land on a thread it does not know. */
+#ifdef __SANITIZE_ADDRESS__
+/* A thread that begins allocates in the sanitizer's runtime, whose locks fork does not look after: a child
+ * forked just then would wait for ever. So a thread counts as made once it is past that. */
+struct sys_start {
+	void *(*entry)(void *);
+	void *argument;
+	sem_t begun;
+};
+
+static void *sys_start_main(void *argument)
+{
+	struct sys_start *start = argument;
+	void *(*entry)(void *) = start->entry;
+	void *entry_argument = start->argument;
+
+	sem_post(&start->begun);
+	return entry(entry_argument);
+}
+
+static int sys_start_thread(pthread_t *thread, void *(*entry)(void *), void *argument)
+{
+	struct sys_start start = {.entry = entry, .argument = argument};
+	int error;
+
+	sem_init(&start.begun, 0, 0);
+	error = pthread_create(thread, NULL, sys_start_main, &start);
+	while (error == 0 && sem_wait(&start.begun) != 0)
+		continue; /* EINTR */
+	sem_destroy(&start.begun);
+	return error;
+}
+#else
+static int sys_start_thread(pthread_t *thread, void *(*entry)(void *), void *argument)
+{
+	return pthread_create(thread, NULL, entry, argument);
+}
+#endif
+
 static int sys_thread_create(pthread_t *thread, void *(*entry)(void *), void *argument)
 {
 	int saved = errno, error;
@@ -183,7 +222,7 @@ static int sys_thread_create(pthread_t *thread, void *(*entry)(void *), void *ar
 
 	gc_signals_fill(&blocked);
 	pthread_sigmask(SIG_BLOCK, &blocked, &old);
-	error = pthread_create(thread, NULL, entry, argument);
+	error = sys_start_thread(thread, entry, argument);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	errno = saved;
 	return -error;

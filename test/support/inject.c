@@ -91,7 +91,8 @@ static bool inject_matches_call(const struct inject_rule *rule, enum inject_entr
 
 	if (rule->entry != entry)
 		return false;
-	if (entry == INJECT_ioctl && rule->request != 0 && rule->request != request)
+	if ((entry == INJECT_ioctl || entry == INJECT_madvise) && rule->request != 0 &&
+	    rule->request != request)
 		return false;
 	if (!rule->partial)
 		return true;
@@ -134,7 +135,7 @@ static int inject_decide(enum inject_entry entry, unsigned long request, void *a
 	return 0;
 }
 
-/* ioctl and close have wrappers of their own, hence unused. */
+/* ioctl, madvise and close have wrappers of their own, hence unused. */
 #define INJECT_WRAPPER(type, name, parameters, arguments)                  \
 	__attribute__((unused)) static type inject_plain_##name parameters \
 	{                                                                  \
@@ -152,6 +153,13 @@ static int inject_close(int fd)
 	int result = gc_sys_real.close(fd);
 
 	return error != 0 ? -error : result;
+}
+
+static int inject_madvise(void *address, size_t length, int advice)
+{
+	int error = inject_decide(INJECT_madvise, (unsigned long)advice, NULL);
+
+	return error != 0 ? -error : gc_sys_real.madvise(address, length, advice);
 }
 
 static int inject_half(int fd, unsigned long request, void *argument)
@@ -202,6 +210,7 @@ void inject_install(void)
 	inject_disarm_all();
 	inject_reset_calls();
 	inject_table.ioctl = inject_ioctl;
+	inject_table.madvise = inject_madvise;
 	inject_table.close = inject_close;
 	gc_sys = &inject_table;
 }

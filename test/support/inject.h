@@ -39,7 +39,7 @@ struct inject_rule {
 	uint64_t one_in;       /* INJECT_RANDOM; 0 is taken as 1 */
 	uint64_t seed;	       /* INJECT_RANDOM: same seed, same call numbers */
 	int error;	       /* positive errno to fail with */
-	unsigned long request; /* ioctl: only this request; 0: any */
+	unsigned long request; /* ioctl: only this request; madvise: only this advice; 0: any */
 	/* UFFDIO_CONTINUE and UFFDIO_COPY, ranges of two pages or more (others do not match): really do
 	 * the first half of the range, then report EAGAIN with the bytes done; `error` is not used. */
 	bool partial;

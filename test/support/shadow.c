@@ -107,6 +107,7 @@ static void *mutator_main(void *argument)
 	struct shadow_thread *self = argument;
 	char *volatile locals[SHADOW_LOCALS] = {NULL};
 
+	pthread_barrier_wait(&self->world->together);
 	shadow_attach(self);
 	if (self->world->options->locals)
 		self->locals = locals;
@@ -125,6 +126,7 @@ static void *mutator_main(void *argument)
 	shadow_compare(self); /* without roots: forgets every shadow */
 	plx_thread_detach(self->thread);
 	self->locals = NULL;
+	pthread_barrier_wait(&self->world->together);
 	return NULL;
 }
 
@@ -229,6 +231,7 @@ void shadow_run(struct plx_heap *heap, const struct shadow_options *options,
 		threads[i].next_id = 1;
 	}
 	postbox_make(&world, keeper);
+	pthread_barrier_init(&world.together, NULL, options->threads);
 	for (unsigned i = 0; i < options->threads; i++) {
 		if (pthread_create(&ids[i], NULL, mutator_main, &threads[i]) != 0)
 			abort();
@@ -236,6 +239,7 @@ void shadow_run(struct plx_heap *heap, const struct shadow_options *options,
 	drive(&world);
 	for (unsigned i = 0; i < options->threads; i++)
 		pthread_join(ids[i], NULL);
+	pthread_barrier_destroy(&world.together);
 	postbox_close(&world, keeper);
 	plx_heap_stats(heap, &after);
 	memset(tally, 0, sizeof(*tally));

@@ -6,6 +6,7 @@
 #ifndef TEST_SUPPORT_SHADOW_PRIVATE_H
 #define TEST_SUPPORT_SHADOW_PRIVATE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "test/support/random.h"
@@ -63,6 +64,9 @@ struct shadow_pair {
 
 /* What all threads of a session share. */
 struct shadow_world {
+	/* Threads begin and end together: one that does may be in malloc, and not every malloc outlives a
+	 * fork of that moment (a sanitizer's does not). */
+	pthread_barrier_t together;
 	struct plx_heap *heap;
 	const struct shadow_options *options;
 	const struct plx_layout *layouts[SHADOW_KIND_COUNT];
