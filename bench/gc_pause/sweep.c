@@ -71,10 +71,8 @@ static void sweep_set(struct sweep_point *point, const struct sweep_axis_values 
 		point->heap_bytes = (uint64_t)value * MIB / (quick ? 8 : 1);
 		point->value = (double)point->heap_bytes;
 		point->live_bytes = (uint64_t)(BASE_LIVE * (double)point->heap_bytes);
-		if (point->heap_bytes >= LARGE_HEAP) { /* their cycles take many seconds each */
-			point->cycles = 1;
+		if (point->heap_bytes >= LARGE_HEAP) /* their cycles take many seconds each */
 			point->beside_copy = false;
-		}
 		break;
 	case SWEEP_THREADS:
 		point->threads = (unsigned)value;

@@ -14,6 +14,8 @@
 
 #define MOST_ROUNDS 31
 #define MIB (UINT64_C(1) << 20)
+#define SLOW_SECONDS 5 /* and that many times the fastest: runs once */
+#define SLOW_TIMES 10
 
 /* What is taken from each run: paths in gc_pause's results. */
 static const char *const figures[] = {
@@ -99,6 +101,15 @@ static void tasks_fill(struct comparison *comparison)
 	}
 }
 
+static size_t figure_named(const char *path)
+{
+	size_t figure = 0;
+
+	while (figure + 1 < FIGURES && strcmp(figures[figure], path) != 0)
+		figure++;
+	return figure;
+}
+
 static void outcome_take(struct comparison *comparison, struct outcome *outcome,
 			 const struct peer_task *task, unsigned round)
 {
@@ -123,8 +134,9 @@ static void outcome_take(struct comparison *comparison, struct outcome *outcome,
 	json_close(&document);
 }
 
-/* After a round all peers have done the same work. */
-static bool checksums_agree(const struct comparison *comparison, enum peer_work work)
+/* After a round all peers that took part in it have done the same work. */
+static bool checksums_agree(const struct comparison *comparison, enum peer_work work,
+			    unsigned rounds)
 {
 	const struct outcome *first = NULL;
 	bool agree = true;
@@ -132,7 +144,7 @@ static bool checksums_agree(const struct comparison *comparison, enum peer_work 
 	for (unsigned p = 0; p < peers_count; p++) {
 		const struct outcome *outcome = &comparison->outcomes[work][p];
 
-		if (outcome->message[0] != '\0' || outcome->rounds == 0)
+		if (outcome->message[0] != '\0' || outcome->rounds != rounds)
 			continue;
 		if (first == NULL)
 			first = outcome;
@@ -144,6 +156,22 @@ static bool checksums_agree(const struct comparison *comparison, enum peer_work 
 		}
 	}
 	return agree;
+}
+
+/* One run shows that a peer is slower by far; the time is better spent on those that are not. */
+static bool outcome_is_slow(const struct comparison *comparison, const struct outcome *outcome,
+			    enum peer_work work)
+{
+	double fastest = 0, seconds = outcome->values[figure_named("seconds")][0];
+
+	for (unsigned p = 0; p < peers_count; p++) {
+		const struct outcome *other = &comparison->outcomes[work][p];
+		double theirs = other->values[figure_named("seconds")][0];
+
+		if (other->rounds > 0 && (fastest <= 0 || theirs < fastest))
+			fastest = theirs;
+	}
+	return outcome->rounds > 0 && seconds >= SLOW_SECONDS && seconds > SLOW_TIMES * fastest;
 }
 
 static bool compare_work(struct comparison *comparison, enum peer_work work)
@@ -161,14 +189,15 @@ static bool compare_work(struct comparison *comparison, enum peer_work work)
 		for (unsigned p = 0; p < peers_count; p++) {
 			struct outcome *outcome = &comparison->outcomes[work][p];
 
-			if ((comparison->peers & 1u << p) == 0 || outcome->message[0] != '\0')
+			if ((comparison->peers & 1u << p) == 0 || outcome->message[0] != '\0' ||
+			    outcome_is_slow(comparison, outcome, work))
 				continue;
 			if (!comparison->quiet && isatty(STDERR_FILENO))
 				fprintf(stderr, "\r%s, round %u of %u: %s\033[K", work_names[work],
 					round + 1, comparison->rounds, outcome->peer->name);
 			outcome_take(comparison, outcome, &comparison->tasks[work], round);
 		}
-		agree &= checksums_agree(comparison, work);
+		agree &= checksums_agree(comparison, work, round + 1);
 	}
 	if (!comparison->quiet && isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
@@ -196,15 +225,6 @@ static double outcome_median(const struct outcome *outcome, size_t figure)
 	if (outcome->rounds % 2 != 0)
 		return values[middle];
 	return outcome->rounds == 0 ? 0 : (values[middle - 1] + values[middle]) / 2;
-}
-
-static size_t figure_named(const char *path)
-{
-	size_t figure = 0;
-
-	while (figure + 1 < FIGURES && strcmp(figures[figure], path) != 0)
-		figure++;
-	return figure;
 }
 
 static double median_of(const struct outcome *outcome, const char *path)
@@ -246,8 +266,12 @@ static void table_line(const struct outcome *outcome)
 		printf("  %s\n", outcome->message);
 		return;
 	}
-	printf("%8.2f s%6.0f%%%10.3g", median_of(outcome, "seconds"), spread_of(outcome, "seconds"),
-	       median_of(outcome, "ops_per_second"));
+	printf("%8.2f s", median_of(outcome, "seconds"));
+	if (outcome->rounds > 1)
+		printf("%6.0f%%", spread_of(outcome, "seconds"));
+	else
+		printf("%7s", "once");
+	printf("%10.3g", median_of(outcome, "ops_per_second"));
 	for (size_t t = 0; t < sizeof(times) / sizeof(times[0]); t++)
 		put_us(median_of(outcome, times[t]));
 	printf("%8.2f s%7.0f MiB\n", median_of(outcome, "cpu_seconds"),

@@ -44,6 +44,19 @@ static void put_times(FILE *out, const struct json *run)
 	put_time(out, json_number(run, "arrival_us.p999", 0));
 }
 
+/* How far the lowest and the highest of the rounds lie from the median. */
+static void put_spread(FILE *out, const struct json *run, const char *path)
+{
+	const struct json *spread = json_get(json_get(run, "spread"), path);
+	double median = json_number(run, path, 0);
+
+	if (json_number(run, "rounds", 1) < 2 || spread == NULL || median <= 0)
+		fputs(" once |", out);
+	else
+		fprintf(out, " %+.0f %+.0f %% |", 100 * (spread->first->number / median - 1),
+			100 * (spread->first->next->number / median - 1));
+}
+
 /* Operations per second in millions or thousands, and the peak of memory. */
 static void put_rest(FILE *out, const struct json *run)
 {
@@ -53,6 +66,7 @@ static void put_rest(FILE *out, const struct json *run)
 		fprintf(out, " %.3g M |", rate / 1e6);
 	else
 		fprintf(out, " %.3g k |", rate / 1e3);
+	put_spread(out, run, "ops_per_second");
 	fprintf(out, " %.0f MiB |\n", json_number(run, "pss_peak_bytes", 0) / 1048576);
 }
 
@@ -60,8 +74,8 @@ static void markdown_plans(FILE *out, const struct json *pause)
 {
 	if (pause == NULL)
 		return;
-	fputs("\n| workload, plan | pause p50 | p99 | max | operation p99.99 | wait p99.9 | operations/s | PSS peak |\n"
-	      "|---|---|---|---|---|---|---|---|\n",
+	fputs("\n| workload, plan | pause p50 | p99 | max | operation p99.99 | wait p99.9 | operations/s | spread | PSS peak |\n"
+	      "|---|---|---|---|---|---|---|---|---|\n",
 	      out);
 	JSON_EACH(run, json_get(pause, "runs"))
 	{
@@ -83,8 +97,8 @@ static void markdown_heap(FILE *out, const struct json *sweep)
 	if (sweep == NULL)
 		return;
 	fputs("\nPauses by heap size (`cache`, one thread, half of the heap alive, plan `minor`):\n\n"
-	      "| heap | pause p50 | p99 | max | operation p99.99 | wait p99.9 | operations/s | PSS peak |\n"
-	      "|---|---|---|---|---|---|---|---|\n",
+	      "| heap | pause p50 | p99 | max | operation p99.99 | wait p99.9 | operations/s | spread | PSS peak |\n"
+	      "|---|---|---|---|---|---|---|---|---|\n",
 	      out);
 	JSON_EACH(run, json_get(sweep, "runs"))
 	{
@@ -102,17 +116,13 @@ static void markdown_peers(FILE *out, const struct json *peers)
 	if (peers == NULL)
 		return;
 	fprintf(out,
-		"\nBeside what you might use instead, the same fixed work (medians of %.0f; `spread` is the "
-		"slowest over the fastest):\n\n"
+		"\nBeside what you might use instead, the same fixed work (medians of %.0f; who takes more than "
+		"ten times the fastest runs once):\n\n"
 		"| workload, peer | time | spread | pause max | operation p99.99 | wait p99.9 | CPU | PSS peak |\n"
 		"|---|---|---|---|---|---|---|---|\n",
 		json_number(peers, "rounds", 0));
 	JSON_EACH(run, json_get(peers, "results"))
 	{
-		const struct json *spread = json_get(json_get(run, "spread"), "seconds");
-		double low = spread == NULL ? 0 : spread->first->number;
-		double high = spread == NULL ? 0 : spread->first->next->number;
-
 		fprintf(out, "| %s, %s |", json_string(run, "workload", "?"),
 			json_string(run, "peer", "?"));
 		if (!is_ok(run)) {
@@ -120,7 +130,7 @@ static void markdown_peers(FILE *out, const struct json *peers)
 			continue;
 		}
 		put_time(out, json_number(run, "seconds", 0) * 1e6);
-		fprintf(out, " %.0f %% |", low > 0 ? 100 * (high / low - 1) : 0);
+		put_spread(out, run, "seconds");
 		put_time(out, json_number(run, "pause_us.max", 0));
 		put_time(out, json_number(run, "op_us.p9999", 0));
 		put_time(out, json_number(run, "arrival_us.p999", 0));
@@ -133,7 +143,7 @@ void markdown_write(FILE *out, const struct json *bundle, const char *path)
 {
 	fprintf(out,
 		"Linux %s, %s, %.0f CPUs; `%s`; all figures are in [%s](%s), and none of them was typed by "
-		"hand. What they do not show is in [docs/benchmarks.md](docs/benchmarks.md).\n",
+		"hand. `spread` is how far the rounds lie from the median. What they do not show is in [docs/benchmarks.md](docs/benchmarks.md).\n",
 		json_string(bundle, "kernel", "?"), json_string(bundle, "machine", "?"),
 		json_number(bundle, "cpus", 0), json_string(bundle, "command", "?"), path, path);
 	markdown_plans(out, part_of(bundle, "gc_pause", false));

@@ -34,6 +34,12 @@ function percentilePlot(title, runs, field, nameOf = runName) {
 
 // --- gc_pause ---------------------------------------------------------------------------------------
 
+// How far the lowest and the highest of several rounds lie from the median; empty for a single round.
+function spread(run, path) {
+	const value = get(run, path), [low, high] = (run.spread || {})[path] || [];
+	return value > 0 && run.rounds > 1 && high > 0 ? `−${short(100 * (1 - low / value))} +${short(100 * (high / value - 1))} %` : '';
+}
+
 function pauseTable(runs) {
 	const rows = [
 		['operations/s', 'ops_per_second', fmt.count], ['cycles', 'cycles', fmt.count],
@@ -47,11 +53,12 @@ function pauseTable(runs) {
 		['evacuated', 'evacuated_bytes', fmt.bytes], ['allocation stalls', 'stalls', fmt.count], ['allocations paced', 'paced', fmt.count],
 		['PSS peak', 'pss_peak_bytes', fmt.bytes], ['CPU', 'cpu_seconds', fmt.s], ['machine hiccup p99', 'hiccup_us.p99', fmt.us],
 	];
-	return table([''].concat(runs.map(r => shown(runName(r)))), rows.map(([label, path, format]) => [label].concat(runs.map(r => {
+	const rounds = ['ops_per_second', 'pause_us.p50'].map(path => [`${path === 'ops_per_second' ? 'operations/s' : 'pause p50'}, its rounds`].concat(runs.map(r => spread(r, path) || '-')));
+	return table([''].concat(runs.map(r => shown(runName(r)))), rounds.concat(rows.map(([label, path, format]) => [label].concat(runs.map(r => {
 		const value = get(r, path), none = r.plan === 'none' && !/^(op|arr|util|PSS|CPU|mach)/.test(label);
 		const empty = /_us\./.test(path) && !(get(r, path.split('.')[0] + '.count') > 0);
 		return r.status !== 'ok' || none || empty || value === undefined ? '-' : format(value);
-	}))));
+	})))));
 }
 
 function gcPause(data, out) {
@@ -175,15 +182,15 @@ function primitivesTable(data) {
 	const keys = unique(data.results.map(r => r.name + '|' + (r.variant || '')));
 	const usual = data.results.filter(r => r.status === 'ok').map(r => r.batch);
 	const batches = unique(usual).filter(b => usual.filter(u => u === b).length > 4).sort((a, b) => a - b);
-	return table(['median time per page, by pages in one call'].concat(batches.map(b => fmt.count(b))), keys.map(key => {
+	return table(['median time per page, by pages in one call'].concat(batches.map(b => fmt.count(b)), 'spread'), keys.map(key => {
 		const all = data.results.filter(r => r.name + '|' + (r.variant || '') === key), good = all.filter(r => r.status === 'ok');
 		const name = key.replace('|', ' ').replaceAll('_', ' ');
 		if (good.length === 0)
-			return [name, {text: `${all[0].status}: ${all[0].why}`, attributes: {class: 'absent', colspan: batches.length}}];
+			return [name, {text: `${all[0].status}: ${all[0].why}`, attributes: {class: 'absent', colspan: batches.length + 1}}];
 		return [name].concat(batches.map(b => {
 			const r = good.find(g => g.batch === b);
 			return r ? fmt.ns(r.ns_per_page.p50) : '';
-		}));
+		}), `up to +${short(100 * Math.max(...good.map(r => r.ns_per_page.p90 / r.ns_per_page.p50 - 1)))} %`);
 	}));
 }
 
@@ -273,9 +280,9 @@ function peers(data, out) {
 		draw('operation at 99.99 %', 'op_us.p9999', 'log', fmt.us, 'time, log scale', 'what one operation in ten thousand took at least.', 'the worst one: see the table.');
 		draw('longest pause', 'pause_us.max', 'log', fmt.us, 'time, log scale', 'the collector\'s own longest stop.', 'malloc, which has none; Go adds up the two stops of a cycle.');
 		draw('memory', 'pss_peak_bytes', 'linear', fmt.bytes, 'peak of proportional set size', 'the most memory the process had at once.', 'what it would have made do with: each may use all of the same limit.');
-		out.append(table([workload, 'time', 'operations/s', 'op p99', 'op p99.99', 'op max', 'arrival p99.9', 'pause max', 'CPU', 'PSS peak', 'cycles'], here.map(r => r.status !== 'ok'
-			? [r.peer, {text: `${r.status}: ${r.message}`, attributes: {class: 'absent', colspan: 10}}]
-			: [r.peer, fmt.s(r.seconds), fmt.count(r.ops_per_second), fmt.us(r.op_us.p99), fmt.us(r.op_us.p9999), fmt.us(r.op_us.max), fmt.us(r.arrival_us.p999), r.pause_us.count > 0 ? fmt.us(r.pause_us.max) : '-', fmt.s(r.cpu_seconds), fmt.bytes(r.pss_peak_bytes), r.cycles > 0 ? fmt.count(r.cycles) : '-'])));
+		out.append(table([workload, 'time', 'spread', 'operations/s', 'op p99', 'op p99.99', 'op max', 'arrival p99.9', 'pause max', 'CPU', 'PSS peak', 'cycles'], here.map(r => r.status !== 'ok'
+			? [r.peer, {text: `${r.status}: ${r.message}`, attributes: {class: 'absent', colspan: 11}}]
+			: [r.peer, fmt.s(r.seconds), spread(r, 'seconds') || 'once', fmt.count(r.ops_per_second), fmt.us(r.op_us.p99), fmt.us(r.op_us.p9999), fmt.us(r.op_us.max), fmt.us(r.arrival_us.p999), r.pause_us.count > 0 ? fmt.us(r.pause_us.max) : '-', fmt.s(r.cpu_seconds), fmt.bytes(r.pss_peak_bytes), r.cycles > 0 ? fmt.count(r.cycles) : '-'])));
 	}
 }
 
