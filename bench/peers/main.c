@@ -7,76 +7,12 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-#include "bench/peers/peers.h"
+#include "bench/peers/comparison.h"
 
-#define MOST_ROUNDS 31
-#define MIB (UINT64_C(1) << 20)
 #define SLOW_SECONDS 5 /* and that many times the fastest: runs once */
 #define SLOW_TIMES 10
-
-/* What is taken from each run: paths in gc_pause's results. */
-static const char *const figures[] = {
-	"ops_per_second",
-	"seconds",
-	"cpu_seconds",
-	"live_bytes",
-	"pss_peak_bytes",
-	"rss_peak_bytes",
-	"cycles",
-	"op_us.p50",
-	"op_us.p90",
-	"op_us.p99",
-	"op_us.p999",
-	"op_us.p9999",
-	"op_us.max",
-	"op_us.count",
-	"arrival_us.p50",
-	"arrival_us.p90",
-	"arrival_us.p99",
-	"arrival_us.p999",
-	"arrival_us.p9999",
-	"arrival_us.max",
-	"arrival_us.count",
-	"pause_us.p50",
-	"pause_us.p90",
-	"pause_us.p99",
-	"pause_us.p999",
-	"pause_us.p9999",
-	"pause_us.max",
-	"pause_us.count",
-	"hiccup_us.p99",
-	"hiccup_us.max",
-	"mmu.1ms",
-	"mmu.5ms",
-	"mmu.20ms",
-	"fragment.resident_full_bytes",
-	"fragment.resident_before_bytes",
-	"fragment.resident_after_bytes",
-};
-#define FIGURES (sizeof(figures) / sizeof(figures[0]))
-
-/* What all rounds of one peer with one task found. */
-struct outcome {
-	const struct peer *peer;
-	char message[160]; /* empty, or why there are no figures */
-	char checksum[20];
-	unsigned rounds;
-	double values[FIGURES][MOST_ROUNDS]; /* sorted before they are shown */
-};
-
-struct comparison {
-	unsigned rounds;
-	uint64_t seed;
-	unsigned works; /* bit masks */
-	unsigned peers;
-	bool quick, quiet;
-	const char *json_path;
-	struct peer_task tasks[PEER_WORKS];
-	struct outcome outcomes[PEER_WORKS][PEERS_MOST];
-};
 
 static const char *const work_names[PEER_WORKS] = {"cache", "trees", "gcbench", "fragment"};
 
@@ -99,39 +35,6 @@ static void tasks_fill(struct comparison *comparison)
 		comparison->tasks[w].operations = tasks[w].operations / 16 + 1;
 		comparison->tasks[w].depth = 13;
 	}
-}
-
-static size_t figure_named(const char *path)
-{
-	size_t figure = 0;
-
-	while (figure + 1 < FIGURES && strcmp(figures[figure], path) != 0)
-		figure++;
-	return figure;
-}
-
-static void outcome_take(struct comparison *comparison, struct outcome *outcome,
-			 const struct peer_task *task, unsigned round)
-{
-	struct json_document document;
-	const struct json *run;
-
-	if (!peer_run(outcome->peer, task, comparison->seed + round, &document)) {
-		snprintf(outcome->message, sizeof(outcome->message), "%s", document.message);
-		json_close(&document);
-		return;
-	}
-	run = json_get(document.root, "runs");
-	run = run == NULL ? NULL : run->first;
-	if (strcmp(json_string(run, "status", "no result"), "ok") != 0)
-		snprintf(outcome->message, sizeof(outcome->message), "%s",
-			 json_string(run, "message", "no result"));
-	snprintf(outcome->checksum, sizeof(outcome->checksum), "%s",
-		 json_string(run, "checksum", ""));
-	for (size_t f = 0; f < FIGURES; f++)
-		outcome->values[f][outcome->rounds] = json_number(run, figures[f], 0);
-	outcome->rounds++;
-	json_close(&document);
 }
 
 /* After a round all peers that took part in it have done the same work. */
@@ -159,19 +62,18 @@ static bool checksums_agree(const struct comparison *comparison, enum peer_work 
 }
 
 /* One run shows that a peer is slower by far; the time is better spent on those that are not. */
-static bool outcome_is_slow(const struct comparison *comparison, const struct outcome *outcome,
-			    enum peer_work work)
+static bool outcome_is_slow(const struct comparison *comparison, enum peer_work work,
+			    const struct outcome *outcome)
 {
-	double fastest = 0, seconds = outcome->values[figure_named("seconds")][0];
+	double fastest = 0, seconds = outcome_first_seconds(outcome);
 
 	for (unsigned p = 0; p < peers_count; p++) {
-		const struct outcome *other = &comparison->outcomes[work][p];
-		double theirs = other->values[figure_named("seconds")][0];
+		double other = outcome_first_seconds(&comparison->outcomes[work][p]);
 
-		if (other->rounds > 0 && (fastest <= 0 || theirs < fastest))
-			fastest = theirs;
+		if (other > 0 && (fastest <= 0 || other < fastest))
+			fastest = other;
 	}
-	return outcome->rounds > 0 && seconds >= SLOW_SECONDS && seconds > SLOW_TIMES * fastest;
+	return seconds >= SLOW_SECONDS && seconds > SLOW_TIMES * fastest;
 }
 
 static bool compare_work(struct comparison *comparison, enum peer_work work)
@@ -190,12 +92,12 @@ static bool compare_work(struct comparison *comparison, enum peer_work work)
 			struct outcome *outcome = &comparison->outcomes[work][p];
 
 			if ((comparison->peers & 1u << p) == 0 || outcome->message[0] != '\0' ||
-			    outcome_is_slow(comparison, outcome, work))
+			    outcome_is_slow(comparison, work, outcome))
 				continue;
 			if (!comparison->quiet && isatty(STDERR_FILENO))
 				fprintf(stderr, "\r%s, round %u of %u: %s\033[K", work_names[work],
 					round + 1, comparison->rounds, outcome->peer->name);
-			outcome_take(comparison, outcome, &comparison->tasks[work], round);
+			outcome_take(outcome, &comparison->tasks[work], comparison->seed + round);
 		}
 		agree &= checksums_agree(comparison, work, round + 1);
 	}
@@ -203,195 +105,6 @@ static bool compare_work(struct comparison *comparison, enum peer_work work)
 		fputs("\r\033[K", stderr);
 	return agree;
 }
-
-static int compare_values(const void *a, const void *b)
-{
-	double left = *(const double *)a, right = *(const double *)b;
-
-	return (left > right) - (left < right);
-}
-
-static void outcome_sort(struct outcome *outcome)
-{
-	for (size_t f = 0; f < FIGURES; f++)
-		qsort(outcome->values[f], outcome->rounds, sizeof(double), compare_values);
-}
-
-static double outcome_median(const struct outcome *outcome, size_t figure)
-{
-	const double *values = outcome->values[figure];
-	unsigned middle = outcome->rounds / 2;
-
-	if (outcome->rounds % 2 != 0)
-		return values[middle];
-	return outcome->rounds == 0 ? 0 : (values[middle - 1] + values[middle]) / 2;
-}
-
-static double median_of(const struct outcome *outcome, const char *path)
-{
-	return outcome_median(outcome, figure_named(path));
-}
-
-/* Largest over smallest, as a percentage above 1, of a figure's rounds. */
-static double spread_of(const struct outcome *outcome, const char *path)
-{
-	const double *values = outcome->values[figure_named(path)];
-
-	return outcome->rounds < 2 || values[0] <= 0
-		       ? 0
-		       : 100 * (values[outcome->rounds - 1] / values[0] - 1);
-}
-
-/* --- the table --------------------------------------------------------------------------------- */
-
-static void put_us(double us)
-{
-	if (us <= 0)
-		printf("%10s", "-");
-	else if (us < 1000)
-		printf("%7.3g us", us);
-	else if (us < 1e6)
-		printf("%7.3g ms", us / 1e3);
-	else
-		printf("%8.3g s", us / 1e6);
-}
-
-static void table_line(const struct outcome *outcome)
-{
-	static const char *const times[] = {"op_us.p99", "op_us.p9999", "op_us.max",
-					    "arrival_us.p999", "pause_us.max"};
-
-	printf("%-18s", outcome->peer->name);
-	if (outcome->message[0] != '\0') {
-		printf("  %s\n", outcome->message);
-		return;
-	}
-	printf("%8.2f s", median_of(outcome, "seconds"));
-	if (outcome->rounds > 1)
-		printf("%6.0f%%", spread_of(outcome, "seconds"));
-	else
-		printf("%7s", "once");
-	printf("%10.3g", median_of(outcome, "ops_per_second"));
-	for (size_t t = 0; t < sizeof(times) / sizeof(times[0]); t++)
-		put_us(median_of(outcome, times[t]));
-	printf("%8.2f s%7.0f MiB\n", median_of(outcome, "cpu_seconds"),
-	       median_of(outcome, "pss_peak_bytes") / (double)MIB);
-}
-
-static void table_print(const struct comparison *comparison, enum peer_work work)
-{
-	const struct peer_task *task = &comparison->tasks[work];
-
-	printf("%s: %u thread%s, heap %llu MiB, %llu operations, medians of %u\n", task->name,
-	       task->threads, task->threads == 1 ? "" : "s",
-	       (unsigned long long)(task->heap_bytes / MIB), (unsigned long long)task->operations,
-	       comparison->rounds);
-	printf("%-18s%10s%7s%10s%10s%10s%10s%10s%10s%10s%11s\n", "", "time", "spread", "ops/s",
-	       "op p99", "p99.99", "max", "wait 99.9", "pause max", "CPU", "PSS peak");
-	for (unsigned p = 0; p < peers_count; p++)
-		if ((comparison->peers & 1u << p) != 0)
-			table_line(&comparison->outcomes[work][p]);
-	putchar('\n');
-}
-
-/* --- JSON -------------------------------------------------------------------------------------- */
-
-/* Paths with the same word before the dot lie beside each other and become one object. */
-static void json_medians(FILE *out, const struct outcome *outcome)
-{
-	const char *open = "";
-	size_t open_length = 0;
-
-	for (size_t f = 0; f < FIGURES; f++) {
-		const char *dot = strchr(figures[f], '.');
-		size_t length = dot == NULL ? 0 : (size_t)(dot - figures[f]);
-
-		if (open_length > 0 &&
-		    (length != open_length || strncmp(open, figures[f], length) != 0)) {
-			fputc('}', out);
-			open_length = 0;
-		}
-		fputc(',', out);
-		if (length > 0 && open_length == 0)
-			fprintf(out, "\"%.*s\":{", (int)length, figures[f]);
-		open = figures[f];
-		open_length = length;
-		fprintf(out, "\"%s\":%.6g", dot == NULL ? figures[f] : dot + 1,
-			outcome_median(outcome, f));
-	}
-	if (open_length > 0)
-		fputc('}', out);
-}
-
-static void json_spread(FILE *out, const struct outcome *outcome)
-{
-	fputs(",\"spread\":{", out);
-	for (size_t f = 0; f < FIGURES; f++)
-		fprintf(out, "%s\"%s\":[%.6g,%.6g]", f == 0 ? "" : ",", figures[f],
-			outcome->values[f][0], outcome->values[f][outcome->rounds - 1]);
-	fputc('}', out);
-}
-
-static void json_outcome(FILE *out, const struct peer_task *task, const struct outcome *outcome)
-{
-	const char *status = outcome->message[0] == '\0' ? "ok"
-			     : outcome->rounds == 0 && peer_absent(outcome->peer)[0] != '\0'
-				     ? "absent"
-				     : "failed";
-
-	fprintf(out, "{\"workload\":\"%s\",\"peer\":\"%s\",\"describe\":", task->name,
-		outcome->peer->name);
-	json_write_string(out, outcome->peer->describe);
-	fprintf(out, ",\"status\":\"%s\",\"message\":", status);
-	json_write_string(out, outcome->message);
-	fprintf(out,
-		",\"threads\":%u,\"heap_bytes\":%llu,\"operations\":%llu,\"depth\":%u,\"rounds\":%u",
-		task->threads, (unsigned long long)task->heap_bytes,
-		(unsigned long long)task->operations, task->depth, outcome->rounds);
-	if (outcome->message[0] == '\0') {
-		json_medians(out, outcome);
-		json_spread(out, outcome);
-	}
-	fputc('}', out);
-}
-
-static bool json_write(const struct comparison *comparison)
-{
-	bool to_stdout = strcmp(comparison->json_path, "-") == 0, failed;
-	FILE *out = to_stdout ? stdout : fopen(comparison->json_path, "we");
-	const char *comma = "\n";
-	struct utsname name;
-
-	if (out == NULL) {
-		fprintf(stderr, "peers: %s: %s\n", comparison->json_path, strerror(errno));
-		return false;
-	}
-	uname(&name);
-	fprintf(out,
-		"{\"tool\":\"peers\",\"kernel\":\"%s\",\"machine\":\"%s\",\"cpus\":%ld,\"rounds\":%u,"
-		"\"seed\":\"%llu\",\"quick\":%s,\"results\":[",
-		name.release, name.machine, sysconf(_SC_NPROCESSORS_ONLN), comparison->rounds,
-		(unsigned long long)comparison->seed, comparison->quick ? "true" : "false");
-	for (unsigned w = 0; w < PEER_WORKS; w++) {
-		for (unsigned p = 0; p < peers_count; p++) {
-			if ((comparison->works & 1u << w) == 0 ||
-			    (comparison->peers & 1u << p) == 0)
-				continue;
-			fputs(comma, out);
-			comma = ",\n";
-			json_outcome(out, &comparison->tasks[w], &comparison->outcomes[w][p]);
-		}
-	}
-	fputs("]}\n", out);
-	failed = fflush(out) != 0 || ferror(out) != 0;
-	if (!to_stdout)
-		failed |= fclose(out) != 0;
-	if (failed)
-		fprintf(stderr, "peers: %s: not written completely\n", comparison->json_path);
-	return !failed;
-}
-
-/* --- the command line -------------------------------------------------------------------------- */
 
 static void print_help(void)
 {
@@ -519,11 +232,6 @@ static int options_parse(struct comparison *comparison, int argc, char **argv)
 	return 0;
 }
 
-static bool outcome_well(const struct outcome *outcome)
-{
-	return outcome->message[0] == '\0' || peer_absent(outcome->peer)[0] != '\0';
-}
-
 int main(int argc, char **argv)
 {
 	static struct comparison comparison = {
@@ -544,9 +252,9 @@ int main(int argc, char **argv)
 				well &= outcome_well(&comparison.outcomes[w][p]);
 		}
 		if (!comparison.quiet)
-			table_print(&comparison, (enum peer_work)w);
+			report_table(&comparison, (enum peer_work)w);
 	}
 	if (comparison.json_path != NULL)
-		well &= json_write(&comparison);
+		well &= report_json(&comparison);
 	return well ? 0 : 1;
 }
