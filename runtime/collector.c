@@ -78,7 +78,7 @@ void rt_collector_wait(struct plx_heap *heap, const char *cause, bool emergency)
 	pthread_mutex_unlock(&collector->lock);
 }
 
-/* How many regions may stay resident: the configured target, or a fifth above what is in use. While
+/* How many regions may stay resident: the configured target, or a sixteenth above what is in use. While
  * mutators allocate, what they will use before the next cycle stays too: giving it back would only
  * make them fetch it again. */
 static uint32_t idle_target_regions(const struct plx_heap *heap, bool allocating)
@@ -90,7 +90,7 @@ static uint32_t idle_target_regions(const struct plx_heap *heap, bool allocating
 
 	if (target)
 		return (uint32_t)(target >> regions->region_shift);
-	return gc_max(used + used / 5 + 1, allocating ? trigger : 0);
+	return gc_max(used + used / 16 + 1, allocating ? trigger : 0);
 }
 
 static struct timespec idle_deadline(uint64_t ms)
@@ -122,7 +122,7 @@ static void collector_return_memory(struct plx_heap *heap, uint32_t target_regio
 	struct gc_regions *regions = &heap->gc.regions;
 	uint64_t before = collector_returned_bytes(regions), returned;
 
-	gc_regions_trim(regions, target_regions);
+	gc_trim(&heap->gc, target_regions);
 	if (!allocating)
 		gc_fixed_purge(&heap->gc);
 	returned = collector_returned_bytes(regions) - before;
@@ -131,6 +131,24 @@ static void collector_return_memory(struct plx_heap *heap, uint32_t target_regio
 	GC_INSTANT(heap->gc.cycle_events, returned, returned, 0, 0, 0);
 	rt_log_returned(heap, returned);
 	rt_listeners_memory_returned(heap, returned);
+}
+
+/* plx_heap_trim: all that is free, at once. The lock is held on entry and return. */
+static void collector_trim_asked_locked(struct plx_heap *heap)
+{
+	struct rt_collector *collector = &heap->collector;
+	const struct gc_regions *regions = &heap->gc.regions;
+	uint64_t wanted = collector->trims_wanted;
+
+	if (wanted == collector->trims_done || collector->held || collector->quit)
+		return;
+	pthread_mutex_unlock(&collector->lock);
+	collector_return_memory(
+		heap, (uint32_t)(heap->gc.config.resident_target_bytes >> regions->region_shift),
+		false);
+	pthread_mutex_lock(&collector->lock);
+	collector->trims_done = wanted;
+	pthread_cond_broadcast(&collector->done);
 }
 
 /* Give memory back if it has been idle. True when nothing is left to be given back later. */
@@ -152,10 +170,15 @@ static void collector_idle_locked(struct plx_heap *heap)
 	uint64_t allocated_bytes = gc_load_relaxed(&heap->gc.allocated_bytes); /* a hint */
 	bool trimmed = false;
 
+	collector_trim_asked_locked(heap);
 	while ((collector->held || collector->wanted <= collector->finished) && !collector->quit) {
 		uint64_t idle_ms = (gc_clock_ns() - idle_since_ns) / 1000000;
 		struct timespec deadline = idle_deadline(IDLE_POLL_MS);
 
+		if (collector->trims_wanted != collector->trims_done && !collector->held) {
+			collector_trim_asked_locked(heap);
+			continue;
+		}
 		if (!trimmed && !collector->held && idle_ms >= heap->gc.config.resident_idle_ms) {
 			pthread_mutex_unlock(&collector->lock);
 			trimmed = collector_trim(heap, &allocated_bytes);
@@ -254,6 +277,7 @@ void rt_collector_renew(struct plx_heap *heap)
 	collector->wanted = collector->finished = collector->started;
 	collector->emergency = collector->quit = collector->resting = collector->held = false;
 	collector->started_thread = false;
+	collector->trims_done = collector->trims_wanted;
 	gc_store_relaxed(&collector->requested, 0); /* there is one thread */
 }
 
@@ -347,4 +371,38 @@ void plx_heap_collect(struct plx_heap *heap)
 		plx_collect(&thread->gc.pub);
 	else
 		rt_collector_wait(heap, "asked for", false);
+}
+
+static void trim_wait(struct plx_heap *heap)
+{
+	struct rt_collector *collector = &heap->collector;
+	uint64_t mine;
+
+	rt_fork_check(heap);
+	GC_CHECK(LI_2, !rt_listener_inside());
+	pthread_mutex_lock(&collector->lock);
+	mine = ++collector->trims_wanted;
+	pthread_cond_signal(&collector->wake);
+	while (collector->trims_done < mine && !collector->quit)
+		pthread_cond_wait(&collector->done, &collector->lock);
+	pthread_mutex_unlock(&collector->lock);
+}
+
+static void trim_stand(struct rt_thread *thread, void *context)
+{
+	rt_block_begin(thread);
+	trim_wait(context);
+	plx_block_exit(&thread->gc.pub);
+}
+
+void plx_heap_trim(struct plx_heap *heap)
+{
+	RT_USE_HEAP(heap);
+	struct rt_thread *thread = rt_thread_self(heap);
+
+	/* As in plx_heap_collect: the cycle that is waited for may be waiting for this thread. */
+	if (thread && gc_load_relaxed(&thread->state) == RT_RUNNING) /* its own state */
+		rt_stand(thread, trim_stand, heap);
+	else
+		trim_wait(heap);
 }

@@ -160,8 +160,9 @@ struct rt_collector {
 	uint64_t started, finished, wanted; /* cycles; run while finished < wanted */
 	const char *cause;
 	bool emergency, quit;
-	bool resting; /* waits for the lock and does nothing else */
-	bool held;    /* begins nothing */
+	bool resting;			   /* waits for the lock and does nothing else */
+	bool held;			   /* begins nothing */
+	uint64_t trims_wanted, trims_done; /* plx_heap_trim */
 	/* Atomic. */
 	uint32_t requested; /* a cycle was asked for and has not ended */
 };

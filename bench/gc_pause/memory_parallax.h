@@ -172,7 +172,6 @@ static inline mem_handle mem_root(struct mem *mem, void *ref)
 	return handle;
 }
 
-/* Collect, or give back what can be given back. */
 /* `slots` of plain memory become roots for good. */
 static inline void mem_root_range(struct mem *mem, void **slots, uint64_t count)
 {
@@ -182,9 +181,11 @@ static inline void mem_root_range(struct mem *mem, void **slots, uint64_t count)
 		mem_die(error.message);
 }
 
+/* Collect, and give back what can be given back: as malloc_trim does. */
 static inline void mem_collect(struct mem *mem)
 {
 	plx_collect(mem->thread);
+	plx_heap_trim(mem->thread->heap);
 }
 
 #endif

@@ -3,7 +3,7 @@
  * A round: each thread fills its slots with objects of mixed sizes; drops three quarters of them,
  * chosen at random; then fills the empty slots with objects of a larger size class until it holds
  * as many bytes as before. Memory that cannot move keeps a page for each surviving object. What the
- * process has resident is read when full, after the drop (and a collection, or malloc_trim), and
+ * process has resident is read when full, after the drop (and a collection and plx_heap_trim, or malloc_trim), and
  * after the larger objects. An operation is one allocation. Rounds are always completed. */
 #ifndef BENCH_GC_PAUSE_WORK_FRAGMENT_H
 #define BENCH_GC_PAUSE_WORK_FRAGMENT_H

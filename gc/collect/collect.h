@@ -111,6 +111,7 @@ bool gc_supply_make(struct gc_heap *heap, char *start, uint64_t bytes);
 void gc_supply_region(struct gc_heap *heap, uint32_t number);
 void gc_supply_ask_locked(struct gc_heap *heap, enum gc_range range);
 void gc_supply_tables(struct gc_heap *heap);
+void gc_supply_forwarding(struct gc_heap *heap, uint32_t region);
 void gc_supply_hold(struct gc_heap *heap);
 void gc_supply_let_go(struct gc_heap *heap);
 void gc_supply_start(struct gc_heap *heap);
@@ -128,6 +129,9 @@ void gc_fault_resolve_fault(struct gc_heap *heap, struct gc_haddr address, char 
 /* The same for the fault thread, which no safepoint holds back; and finish waiting for it. */
 void gc_fault_serve_fault(struct gc_heap *heap, struct gc_haddr address, char *scratch);
 void gc_fault_wait_out(struct gc_heap *heap);
+
+/* trim.c: the cycle's thread, between cycles. At most `target_regions` stay resident, if so many are free. */
+void gc_trim(struct gc_heap *heap, uint32_t target_regions);
 
 /* size.c: creation; the cycle's thread. */
 void gc_size_init(struct gc_heap *heap);

@@ -96,21 +96,23 @@ void gc_mark_prepare(struct gc_heap *heap)
 	heap->cycle.recount = false;
 	for (int i = 0; i < GC_RANGE_COUNT; i++) {
 		struct gc_region_range *range = &regions->ranges[i];
-		struct gc_haddr start = gc_region_start(regions, range->first);
-		uint64_t bytes = (uint64_t)gc_range_high_water(range) << regions->region_shift;
 
-		gc_ambiguous_keep_bits(heap, start, bytes);
-		gc_markbits_clear(&heap->markbits, start, bytes);
 		for (uint32_t r = range->first; r < range->first + gc_range_high_water(range);
 		     r++) {
-			struct gc_page page = gc_heap_page(heap, gc_region_start(regions, r));
+			struct gc_haddr start = gc_region_start(regions, r);
+			struct gc_page page = gc_heap_page(heap, start);
+			bool unmarked;
 
 			/* Locked: a region may become a root region just now. */
 			pthread_mutex_lock(&regions->lock);
+			unmarked = gc_region_is_unmarked_locked(regions, r);
 			regions->table[r].live_bytes = 0;
 			if (regions->table[r].kind != GC_REGION_ROOTS) /* [RP-2] */
 				memset(&heap->pages.flags[page.n], 0, pages);
 			pthread_mutex_unlock(&regions->lock);
+			gc_ambiguous_keep_bits(heap, start, regions->region_bytes);
+			if (!unmarked)
+				gc_markbits_clear(&heap->markbits, start, regions->region_bytes);
 		}
 	}
 }

@@ -202,6 +202,7 @@ static void plan_region(struct plan *plan, uint32_t number)
 
 	plan->left_bytes = heap->regions.table[number].live_bytes;
 	gc_oracle_region(heap, number);
+	gc_supply_forwarding(heap, number);
 	memset(gc_forward_entry(&heap->forward, start), 0,
 	       (heap->regions.region_bytes >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry));
 	for (uint64_t i = gc_markbits_next(&heap->markbits, from, to); i < to;

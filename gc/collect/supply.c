@@ -15,7 +15,7 @@
  * [SU-3] No more is made than mutators may have [R-1] [R-2], and nothing in ranges nobody uses. A refusal
  *        of the kernel costs the advantage, nothing else.
  * [SU-4] The side tables of regions that were never used before have no pages either. They are made at the
- *        start of a cycle, before it has use for them.
+ *        start of a cycle, before it has use for them; forwarding entries when a region is chosen.
  *
  * Who runs here: the supplier thread; mutators ask, under regions.lock; the cycle's thread holds it. */
 #include <errno.h>
@@ -68,15 +68,21 @@ void gc_supply_tables(struct gc_heap *heap)
 		if (high == made)
 			continue;
 		supply_table(heap, heap->markbits.words, from >> 6, to >> 6);
-		supply_table(heap, heap->forward.entries,
-			     (from >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry),
-			     (to >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry));
 		supply_table(heap, heap->target_source, page * sizeof(uintptr_t),
 			     end * sizeof(uintptr_t));
 		supply_table(heap, heap->pages.states, page, end);
 		supply_table(heap, heap->pages.flags, page, end);
 		heap->supply.tables_made[i] = high;
 	}
+}
+
+/* The forwarding entries of a region that is about to be evacuated: others have no use for theirs. */
+void gc_supply_forwarding(struct gc_heap *heap, uint32_t region)
+{
+	uint64_t each =
+		(heap->regions.region_bytes >> GC_FORWARD_SHIFT) * sizeof(struct gc_forward_entry);
+
+	supply_table(heap, heap->forward.entries, region * each, (region + 1) * each);
 }
 
 /* May something be done now? Waits while it must not [SU-2]; false: it is over. */

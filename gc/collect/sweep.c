@@ -2,7 +2,9 @@
  *
  * [S-1] Candidates are fixed before marking, because marking flags pages by them. Young regions
  *       (filled since the last cycle) are mostly dead; of old ones the last known live bytes are an
- *       upper bound, since a closed region never gains any.
+ *       upper bound, since a closed region never gains any. Even those that were dense are: much may have
+ *       died at once. Nearly every page refers to one, so they have a class of their own, which is
+ *       chosen from only if that is worth it (worth.c).
  * [S-2] A region that mutators still allocate in, or took since marking began, is neither a
  *       candidate nor swept.
  *
@@ -33,7 +35,7 @@ static uint8_t candidate_class(const struct gc_heap *heap, const struct gc_regio
 		return GC_REGION_CLASS_YOUNG;
 	if (live < whole / 3)
 		return GC_REGION_CLASS_SPARSE;
-	return live <= gc_region_densest(heap) ? GC_REGION_CLASS_HALF : 0;
+	return live <= gc_region_densest(heap) ? GC_REGION_CLASS_HALF : GC_REGION_CLASS_DENSE;
 }
 
 void gc_candidates_choose(struct gc_heap *heap)

@@ -9,13 +9,14 @@
  *
  * in CPU time, since a busy machine makes everything take longer.
  *
- * Of the seven combinations of classes the one with the largest gain over its cost is taken. Page flags
+ * Of the fifteen combinations of classes the one with the largest gain over its cost is taken. Page flags
  * tell exactly how many pages each of them makes dirty. In a tight heap E is small, and nearly
  * everything is worth moving; in a roomy one little is, until enough has come together.
  *
  * A cycle that was asked for is to leave a compact heap, and one that somebody waits for is to find
  * memory: they move whatever wins a little. So does every cycle once a quarter of what is used could be
- * won: memory has its price too.
+ * won: memory has its price too. Regions that were dense in the last cycle are left out of that unless
+ * they hold a good part of what is to be won, since nearly every page refers to one of them.
  *
  * [W-1] This decides about time and memory only. Any answer is right.
  *
@@ -25,6 +26,7 @@
 
 #define WORTH_LASTS 3.0
 #define WORTH_UNIT_NS 1500.0 /* until one was measured */
+#define WORTH_DENSE_PART 8
 #define WORTH_COMBINATIONS (GC_REGION_CLASS_MASK + 1)
 
 /* How many pages refer into candidates, by the set of classes they refer to. */
@@ -93,6 +95,17 @@ static struct gc_worth worth_sum(const struct gc_worth by_class[WORTH_COMBINATIO
 	return sum;
 }
 
+/* What such a cycle takes candidates of. */
+static uint8_t worth_thorough_classes(const struct gc_heap *heap,
+				      const struct gc_worth by_class[WORTH_COMBINATIONS],
+				      const struct gc_worth *all)
+{
+	double dense = worth_won_bytes(heap, &by_class[GC_REGION_CLASS_DENSE]);
+	bool much = dense >= worth_won_bytes(heap, all) / WORTH_DENSE_PART;
+
+	return much ? GC_REGION_CLASS_MASK : GC_REGION_CLASS_MASK & ~GC_REGION_CLASS_DENSE;
+}
+
 /* Moving whatever wins a little: is that the order of this cycle? */
 static bool worth_is_thorough(const struct gc_heap *heap, const struct gc_worth *all)
 {
@@ -117,7 +130,7 @@ uint8_t gc_worth_classes(const struct gc_heap *heap,
 
 	*byte_ns = 0;
 	if (worth_is_thorough(heap, &all))
-		return GC_REGION_CLASS_MASK;
+		return worth_thorough_classes(heap, by_class, &all);
 	*byte_ns = WORTH_LASTS * gc_size_cycle_ns(heap) / worth_room_bytes(heap);
 	worth_count_pages(heap, pages);
 	for (uint8_t classes = 1; classes < WORTH_COMBINATIONS; classes++) {

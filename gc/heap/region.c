@@ -315,16 +315,22 @@ void gc_region_free_locked(struct gc_regions *regions, uint32_t number)
 		region_free_one_locked(regions, number + i);
 }
 
+struct regions_trim {
+	uint32_t target_regions;
+	gc_region_forget forget;
+	void *context;
+};
+
 /* [R-4] One region, its pages returned without the lock: nobody else finds it meanwhile, and it counts
  * as resident until it is not. False when there is nothing left to do. */
 static bool regions_trim_one(struct gc_regions *regions, struct gc_region_range *range,
-			     uint32_t index, uint32_t target_regions)
+			     uint32_t index, const struct regions_trim *trim)
 {
-	bool free_here, enough, done;
+	bool free_here, enough, done, unmarked;
 
 	pthread_mutex_lock(&regions->lock);
 	enough = !regions->decommit_allowed ||
-		 regions->used + regions->resident_free <= target_regions;
+		 regions->used + regions->resident_free <= trim->target_regions;
 	free_here = !enough && bitmap_test(range->free_resident, index);
 	if (free_here)
 		bitmap_assign(range->free_resident, index, false);
@@ -332,23 +338,28 @@ static bool regions_trim_one(struct gc_regions *regions, struct gc_region_range 
 	if (!free_here)
 		return !enough;
 	done = region_decommit(regions, range, index);
+	unmarked = done && trim->forget(trim->context, range->first + index);
 	pthread_mutex_lock(&regions->lock);
 	if (done)
 		region_note_empty_locked(regions, range, index);
 	else
 		bitmap_assign(range->free_resident, index, true);
+	regions->table[range->first + index].unmarked = unmarked;
 	pthread_mutex_unlock(&regions->lock);
 	return done;
 }
 
-void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions)
+void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions, gc_region_forget forget,
+		     void *context)
 {
+	struct regions_trim trim = {target_regions, forget, context};
+
 	for (uint32_t i = 0; i < GC_RANGE_COUNT; i++) {
 		struct gc_region_range *range = &regions->ranges[i];
 
 		/* From the top down: low addresses are reused first. */
 		for (uint32_t index = gc_range_high_water(range); index-- > 0;)
-			if (!regions_trim_one(regions, range, index, target_regions))
+			if (!regions_trim_one(regions, range, index, &trim))
 				return;
 	}
 }

@@ -44,10 +44,11 @@ enum gc_region_kind {
 
 /* One byte per region, apart from the struct: marking and updating look at it for every edge. */
 enum gc_region_bit {
-	GC_REGION_CLASS_MASK = 0x07, /* candidate classes; the page flags use the same bits */
+	GC_REGION_CLASS_MASK = 0x0f, /* candidate classes; the page flags use the same bits */
 	GC_REGION_CLASS_YOUNG = 0x01,
 	GC_REGION_CLASS_SPARSE = 0x02,
 	GC_REGION_CLASS_HALF = 0x04,
+	GC_REGION_CLASS_DENSE = 0x08,
 	GC_REGION_UNCHOSEN = 0x10,  /* was chosen, but did not move: see pin.c */
 	GC_REGION_TARGET = 0x20,    /* destination of an evacuation */
 	GC_REGION_EVACUATED = 0x40, /* chosen: its objects move in this cycle */
@@ -62,6 +63,7 @@ struct gc_region {
 	bool fresh;    /* its pages read as zero: never written since they were made */
 	bool current;  /* mutators still allocate in it */
 	bool young;    /* filled since the last marking */
+	bool unmarked; /* FREE: it has no mark bits, and no memory for any, see collect/trim.c */
 	uint32_t run;  /* LARGE, STACK: regions in the run; their tails: distance to the head */
 	uint32_t next; /* evacuation order of chosen regions; the chain of fixed ones */
 	uint64_t allocated_bytes;   /* FIXED: in extents, wherever they lie */
@@ -145,8 +147,17 @@ static inline uint32_t gc_regions_limit(const struct gc_regions *regions)
 void gc_region_free_locked(struct gc_regions *regions, uint32_t number);
 
 /* Give free resident regions back to the kernel until at most `target_regions` regions are
- * resident. Between cycles, by the cycle's thread. [R-4] */
-void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions);
+ * resident; `forget` is called for each and does the same for its mark bits. Between cycles, by the
+ * cycle's thread. [R-4] */
+typedef bool (*gc_region_forget)(void *context, uint32_t number);
+void gc_regions_trim(struct gc_regions *regions, uint32_t target_regions, gc_region_forget forget,
+		     void *context);
+
+/* Has it no mark bits to be cleared? [TM-1] */
+static inline bool gc_region_is_unmarked_locked(const struct gc_regions *regions, uint32_t number)
+{
+	return regions->table[number].unmarked && regions->table[number].kind == GC_REGION_FREE;
+}
 
 /* The pages of all free regions are gone: in a copy of the memory that holds what is in use. */
 void gc_regions_forget_free(struct gc_regions *regions);

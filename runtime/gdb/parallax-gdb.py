@@ -13,7 +13,7 @@
 import gdb
 
 REGION_BITS = (
-    (0x01, "young"), (0x02, "sparse"), (0x04, "half"), (0x20, "target"),
+    (0x01, "young"), (0x02, "sparse"), (0x04, "half"), (0x08, "dense"), (0x20, "target"),
     (0x40, "evacuated"), (0x80, "black"),
 )
 GRANULE_SHIFT = 3

@@ -353,6 +353,8 @@ static void leave(struct machine *m)
 		plx_block_enter(m->thread);
 		if (how & 2)
 			plx_heap_collect(m->heap);
+		if (how & 4)
+			plx_heap_trim(m->heap);
 		plx_block_exit(m->thread);
 	}
 }

@@ -137,6 +137,7 @@ BAD(plx_plan_name, a number that is no plan, NULL, EXPECT(strcmp(plx_plan_name((
 BAD(plx_delivery_name, a number that is none, NULL, EXPECT(strcmp(plx_delivery_name((enum plx_delivery)-1), "unknown") == 0))
 THREADS(plx_collect, (plx_collect(thread), 0))
 HEAPS(plx_heap_collect, (plx_heap_collect(heap), 0))
+HEAPS(plx_heap_trim, (plx_heap_trim(heap), 0))
 HEAPS(plx_heap_set_oom_handler, (plx_heap_set_oom_handler(heap, NULL, NULL), 0))
 HEAPS(plx_heap_contains, plx_heap_contains(heap, it))
 BAD(plx_heap_contains, any address at all, NULL, {

@@ -2,7 +2,7 @@
 // and so objects of their own.
 package main
 
-import "runtime"
+import "runtime/debug"
 
 type workload interface {
 	setup(w *worker)
@@ -367,7 +367,7 @@ func (f *fragment) round(w *worker) {
 			f.table[i] = nil
 		}
 	}
-	w.run.alone(w, runtime.GC)
+	w.run.alone(w, debug.FreeOSMemory)
 	w.run.alone(w, func() { w.run.residentBefore = pss() })
 	w.resume()
 	for i := 0; i < len(f.table) && held < full; i++ {

@@ -73,6 +73,13 @@ PLX_EXPORT void plx_collect(struct plx_thread *thread);
 /* The same for a thread that is not attached. */
 PLX_EXPORT void plx_heap_collect(struct plx_heap *heap);
 
+/* Give the memory of free regions back to the kernel now, down to GC_RESIDENT_TARGET if that is set, and not
+ * only after GC_RESIDENT_IDLE: for a system that is short of memory, or a program that will be idle. After
+ * plx_collect() little more than what is alive stays. Waits for the cycle that runs, if one does. Any
+ * thread; for an attached one that is not blocked it is a safepoint. What is given back has to be
+ * fetched again when it is needed. */
+PLX_EXPORT void plx_heap_trim(struct plx_heap *heap);
+
 /* Called when an allocation cannot be served even after an emergency collection. It runs on the
  * allocating thread, outside every lock, and may raise the VM's own exception by longjmp; if it
  * returns, the allocation returns NULL. */

@@ -53,7 +53,7 @@
 	X(cycle_every_bytes, GC_CYCLE_EVERY, BYTES, 0, 0, (UINT64_C(1) << 44), "bytes", \
 	  "Start a cycle each time this much was allocated. 0: when pacing says so.") \
 	X(resident_target_bytes, GC_RESIDENT_TARGET, BYTES, 0, 0, (UINT64_C(1) << 44), "bytes", \
-	  "Memory the heap may keep resident while idle; free regions above it go back to the kernel. 0: keep a fifth above what is in use.") \
+	  "Memory the heap may keep resident while idle; free regions above it go back to the kernel. 0: keep a sixteenth above what is in use.") \
 	X(resident_idle_ms, GC_RESIDENT_IDLE, COUNT, 1000, 0, 86400000, "ms", \
 	  "How long free regions stay resident after the last cycle. 0: give them back after every cycle.") \
 	X(stacks, GC_STACKS, ENUM, 0, 0, 1, "precise|ambiguous", \
