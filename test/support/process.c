@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PF_EXITING 0x4 /* of the kernel's include/linux/sched.h */
+
 static unsigned entries(const char *folder)
 {
 	DIR *dir = opendir(folder);
@@ -17,6 +19,38 @@ static unsigned entries(const char *folder)
 		abort();
 	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir))
 		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+/* Has this thread left its function? Whoever joined it may go on a little before the kernel has done away with it:
+ * the ninth field of its stat has PF_EXITING then. */
+static bool is_ending(const char *thread)
+{
+	char path[300], line[512], *fields = NULL;
+	unsigned long flags = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/stat", thread);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return true;
+	if (fgets(line, sizeof(line), file) != NULL)
+		fields = strrchr(line, ')'); /* what is before it may hold spaces */
+	fclose(file);
+	return fields == NULL || sscanf(fields, ") %*c %*d %*d %*d %*d %*d %lu", &flags) != 1 ||
+	       (flags & PF_EXITING) != 0;
+}
+
+static unsigned threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned count = 0;
+
+	if (dir == NULL)
+		abort();
+	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir))
+		count += entry->d_name[0] != '.' && !is_ending(entry->d_name);
 	closedir(dir);
 	return count;
 }
@@ -34,7 +68,7 @@ void process_holdings_read(struct process_holdings *holdings)
 
 	memset(holdings, 0, sizeof(*holdings));
 	holdings->fds = entries("/proc/self/fd") - 1; /* without the one that reads the folder */
-	holdings->threads = entries("/proc/self/task");
+	holdings->threads = threads();
 	maps = fopen("/proc/self/maps", "re");
 	if (maps == NULL)
 		abort();

@@ -10,7 +10,7 @@ struct process_holdings {
 	unsigned mappings;	/* lines of /proc/self/maps */
 	unsigned file_mappings; /* of those, of a memfd or of a userfaultfd */
 	uint64_t mapped_bytes;	/* address space, all mappings */
-	unsigned threads;
+	unsigned threads;	/* those that have not begun to end */
 };
 
 void process_holdings_read(struct process_holdings *holdings);

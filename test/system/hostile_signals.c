@@ -60,6 +60,8 @@ static int run_stopped(void)
 
 /* ---- a storm of signals ---- */
 
+#define ENOUGH_ALARMS 100
+
 static atomic_uint alarms;
 
 static void on_alarm(int number)
@@ -82,10 +84,11 @@ static int live_in_a_storm(void *context)
 
 	HOSTILE_CHECK(sigaction(SIGALRM, &action, NULL) == 0);
 	HOSTILE_CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
-	status = hostile_life(NULL, context, hostile_share(60));
+	do /* a fast machine is done before many have come */
+		status = hostile_life(NULL, context, hostile_share(60));
+	while (status == 0 && atomic_load(&alarms) <= ENOUGH_ALARMS);
 	setitimer(ITIMER_REAL, &never, NULL);
 	printf("%s: %u signals\n", (const char *)context, atomic_load(&alarms));
-	HOSTILE_CHECK(status != 0 || atomic_load(&alarms) > 100);
 	return status;
 }
 

@@ -25,19 +25,25 @@ static const char *const deliveries[] = {"thread", "sigbus"};
 
 /* ---- gdb ---- */
 
+struct orders {
+	const char *plan, *delivery;
+	int fd;
+};
+
 static int live_until_told(void *context)
 {
-	int fd = *(int *)context, status = 0;
+	const struct orders *orders = context;
 	struct plx_error error = {0};
-	struct plx_heap *heap = hostile_heap(NULL, NULL, "16M", &error);
+	struct plx_heap *heap = hostile_heap(orders->plan, orders->delivery, "16M", &error);
 	char byte;
 
-	HOSTILE_CHECK(heap != NULL);
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	while (read(fd, &byte, 1) < 0) /* until the parent is done with us */
+	if (heap == NULL)
+		return error.status == PLX_ERROR_CAPABILITY ? 77 : 1;
+	fcntl(orders->fd, F_SETFL, O_NONBLOCK);
+	while (read(orders->fd, &byte, 1) < 0) /* until the parent is done with us */
 		hostile_session(heap, 5);
 	HOSTILE_CHECK(plx_heap_destroy(heap) == PLX_OK);
-	return status;
+	return 0;
 }
 
 static int gdb_look(void *context)
@@ -60,7 +66,7 @@ static int run_gdb(void)
 	pid_t child;
 
 	HOSTILE_CHECK(pipe(fds) == 0);
-	child = hostile_child(live_until_told, &fds[0]);
+	child = hostile_child(live_until_told, &(struct orders){.fd = fds[0]});
 	for (int i = 0; i < 2 && status == 0; i++) {
 		usleep(20000);
 		status = hostile_in_child(gdb_look, &child, 60);
@@ -71,11 +77,6 @@ static int run_gdb(void)
 }
 
 /* ---- reading from outside ---- */
-
-static int live(void *context)
-{
-	return hostile_life("minor", context, hostile_share(40));
-}
 
 /* The pages of the heap of `child`, as the kernel names them. False if it has none (now). */
 static bool find_heap(pid_t child, uintptr_t *start, uintptr_t *end)
@@ -110,21 +111,30 @@ static bool read_some(pid_t child, struct random *random)
 	return process_vm_readv(child, &into, 1, &from, 1, 0) > 0;
 }
 
+#define MOST_READS 2000
+
 static int run_read(void)
 {
 	for (int i = 0; i < 2; i++) {
-		pid_t child = hostile_child(live, (void *)deliveries[i]);
 		struct random random = {.state = 5};
-		unsigned reads = 0, tries = 0;
-		int status;
+		uint64_t reads = 0, tries = 0;
+		int fds[2], status;
+		pid_t child;
 
-		while (!hostile_has_ended(child))
+		HOSTILE_CHECK(pipe(fds) == 0);
+		child = hostile_child(live_until_told,
+				      &(struct orders){"minor", deliveries[i], fds[0]});
+		/* The child lives for as long as we look. */
+		while (reads < hostile_share(MOST_READS) && !hostile_has_ended(child))
 			for (int k = 0; k < 20; k++, tries++)
 				reads += read_some(child, &random);
-		status = hostile_wait(child, 10);
-		printf("%s: %u of %u reads gave something\n", deliveries[i], reads, tries);
-		if (status != 0 || reads == 0)
-			return status != 0 ? status : 1;
+		HOSTILE_CHECK(write(fds[1], "x", 1) == 1);
+		status = hostile_wait(child, 60);
+		close(fds[0]);
+		close(fds[1]);
+		printf("%s: %lu of %lu reads gave something\n", deliveries[i], reads, tries);
+		if (status != 0)
+			return status;
 	}
 	return 0;
 }

@@ -346,7 +346,16 @@ static void test_alternate_stacks(void)
 
 /* ---- handlers that touch the heap ---- */
 
-static volatile sig_atomic_t alarms, reads, in_fault_free_code;
+static volatile sig_atomic_t alarms, reads, in_fault_free_code, storm;
+
+/* The next, counted from the end of the one before: were it counted from the beginning, a machine on which a walk of the
+ * list takes longer than that would do nothing else any more. */
+static void alarm_next(void)
+{
+	const struct itimerval once = {{0, 0}, {0, 300}};
+
+	CHECK(!storm || setitimer(ITIMER_REAL, &once, NULL) == 0);
+}
 
 static void on_alarm(int number)
 {
@@ -358,6 +367,7 @@ static void on_alarm(int number)
 		CHECK(list_sum() == LIST_SUM);
 		reads++;
 	}
+	alarm_next();
 	errno = saved;
 }
 
@@ -373,10 +383,11 @@ static void read_in_handler(void)
 
 static void alarm_storm(uint64_t flips)
 {
-	struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
+	const struct itimerval never = {{0, 0}, {0, 0}};
 	struct plx_stats stats;
 
-	CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+	storm = 1;
+	alarm_next();
 	do {
 		for (int i = 0; i < 2000; i++) {
 			in_fault_free_code = 1;
@@ -385,7 +396,8 @@ static void alarm_storm(uint64_t flips)
 		in_fault_free_code = 1;
 		CHECK(list_sum() == LIST_SUM);
 		plx_heap_stats(heap, &stats);
-	} while (stats.flips < flips);
+	} while (stats.flips < flips || reads == 0);
+	storm = 0;
 	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
 }
 
@@ -429,7 +441,6 @@ static void handlers(const char *plan, const char *delivery)
 	CHECK(sigaction(SIGALRM, &before, NULL) == 0);
 	printf("signals: %s, %s: %d alarms, %d read the heap\n", plan, delivery ? delivery : "-",
 	       (int)alarms, (int)reads);
-	CHECK(reads > 0);
 	heap_close();
 }
 

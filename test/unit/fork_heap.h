@@ -46,8 +46,20 @@ static struct plx_heap *heap_make(const char *plan, const char *delivery, const 
 				  struct plx_error *error)
 {
 	const char *const options[] = {
-		"GC_HEAP_MAX", "16M", "GC_EVACUATE", "all", "GC_WORKERS",	"2",
-		"GC_FORK",     mode,  "GC_PLAN",     plan,  "GC_UFFD_DELIVERY", delivery,
+		"GC_HEAP_MAX",
+		"16M",
+		"GC_EVACUATE",
+		"all",
+		"GC_WORKERS",
+		"2",
+		"GC_FORK",
+		mode,
+		"GC_PLAN",
+		plan,
+		"GC_UFFD_DELIVERY",
+		delivery,
+		"GC_STOP_REPORT",
+		"0", /* libunwind would open descriptors of its own */
 		NULL,
 	};
 	struct plx_heap *made = NULL;

@@ -303,7 +303,7 @@ static void test_purge(void **state)
 {
 	enum { COUNT = 400, LENGTH = 20000 };
 	static struct plx_handle *kept[COUNT];
-	uint64_t full, purged;
+	uint64_t full, returned;
 
 	(void)state;
 	setenv("GC_RESIDENT_IDLE", "0", 1);
@@ -322,15 +322,14 @@ static void test_purge(void **state)
 				plx_handle_set(thread, kept[i], buffer);
 		}
 		full = file_bytes();
+		returned = stats().returned_bytes;
 		for (int i = 0; i < COUNT; i++)
 			if (i % 8)
 				plx_handle_set(thread, kept[i], NULL);
 		plx_collect(thread);
-		for (int wait = 0; wait < 2000 && file_bytes() > full / 2; wait++)
+		/* It is counted after it was given back. */
+		while (file_bytes() > full / 2 || stats().returned_bytes - returned < full / 2)
 			usleep(1000);
-		purged = file_bytes();
-		assert_true(purged <= full / 2);
-		assert_true(stats().returned_bytes >= full / 2);
 		for (int i = 0; i < COUNT; i += 8)
 			for (int k = 0; k < LENGTH; k++)
 				assert_int_equal(((uint8_t *)kept[i]->ref)[8 + k], (uint8_t)i);
@@ -531,7 +530,7 @@ static void system_calls(const char *plan, const char *delivery)
 		buffers[i] = handle_of(plx_alloc_fixed(thread, bytes, LENGTH));
 	atomic_store(&stop, false);
 	assert_int_equal(pthread_create(&collector, NULL, collect_main, NULL), 0);
-	for (int round = 0; round < 3000 && stats().flips < 6; round++) {
+	for (int round = 0; stats().flips < 6; round++) { /* however seldom the collector runs */
 		char *out = (char *)buffers[round % BUFFERS]->ref + 8;
 		char *in = (char *)buffers[(round + 1) % BUFFERS]->ref + 8;
 
@@ -544,7 +543,6 @@ static void system_calls(const char *plan, const char *delivery)
 		plx_alloc_fixed(thread, bytes, 2000);
 	}
 	collector_join(collector);
-	assert_true(stats().flips >= 3);
 	close(ends[0]);
 	close(ends[1]);
 	heap_close();

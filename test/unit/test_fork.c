@@ -298,31 +298,45 @@ static void test_trace(void **state)
 
 /* ---- at every phase ---- */
 
-/* The collector's calls of the runtime, at each of which a fork is let loose. */
+/* The collector's calls of the runtime, at each of which a fork is let loose. Rounds are counted from 1 and never
+ * begin anew: a cycle that allocation asked for may still be on its way when the next begins. */
 static struct gc_world watched;
 static unsigned point, wanted_point;
-static atomic_uint fork_due, forked;
+static atomic_uint fork_due, noted, forked; /* the round for which it is */
 static unsigned forks_in_cycles;
+static bool stopped;	    /* the collector's, as the next */
+static unsigned waited_for; /* a round */
 
+/* At the first point at which the thread can tell that it is about to fork the cycle waits for it, however long it
+ * takes to get a CPU. The fork itself waits for the cycle's end: so not for long. */
 static void at_point(void)
 {
-	if (point++ != wanted_point)
+	unsigned due;
+
+	if (point++ == wanted_point)
+		atomic_store(&fork_due, wanted_point + 1);
+	due = atomic_load(&fork_due);
+	if (stopped || waited_for >= due)
 		return;
-	atomic_store(&fork_due, 1);
-	for (int i = 0; i < 20 && !atomic_load(&forked); i++)
-		usleep(100); /* it waits for the cycle's end: so not for long */
+	waited_for = due;
+	while (atomic_load(&noted) < due)
+		usleep(100);
+	for (int i = 0; i < 20 && atomic_load(&forked) < due; i++)
+		usleep(100);
 }
 
 static void watched_stop(struct gc_heap *gc, enum gc_stop kind)
 {
 	at_point();
 	rt_world.stop(gc, kind);
+	stopped = true;
 	at_point();
 }
 
 static void watched_resume(struct gc_heap *gc)
 {
 	at_point();
+	stopped = false;
 	rt_world.resume(gc);
 	at_point();
 }
@@ -356,16 +370,21 @@ static void note_cycle(void)
 	pthread_mutex_lock(&heap->collector.lock);
 	forks_in_cycles += heap->collector.started > heap->collector.finished;
 	pthread_mutex_unlock(&heap->collector.lock);
+	atomic_store(&noted, wanted_point + 1);
 }
 
-/* Running, it polls until it is told; blocked, it comes from the blocking region. */
+/* Running, it polls until it is told; blocked, it comes from the blocking region. It must not run out of memory,
+ * which only comes back with the cycle that waits for it. */
 static void fork_when_told(bool blocked)
 {
-	while (!atomic_load(&fork_due)) {
-		plx_alloc_array(thread, bytes, 100);
+	for (unsigned i = 0; atomic_load(&fork_due) <= wanted_point; i++) {
+		if (i < 1000)
+			plx_alloc_array(thread, bytes, 100);
+		else
+			plx_poll(thread);
 		if (blocked) {
 			plx_block_enter(thread);
-			while (!atomic_load(&fork_due))
+			while (atomic_load(&fork_due) <= wanted_point)
 				usleep(50);
 			note_cycle();
 			must_pass(child_of(go_on_blocked, (unsigned[]){0}, false));
@@ -381,8 +400,8 @@ static void *one_cycle(void *argument)
 {
 	(void)argument;
 	plx_heap_collect(heap);
-	atomic_store(&fork_due, 1);   /* the cycle had fewer points */
-	while (!atomic_load(&forked)) /* see others_have_begun */
+	atomic_store(&fork_due, wanted_point + 1);   /* the cycle had fewer points */
+	while (atomic_load(&forked) <= wanted_point) /* see others_have_begun */
 		usleep(100);
 	return NULL;
 }
@@ -394,6 +413,7 @@ static void phases(const char *plan, const char *delivery)
 	if (!heap_open(plan, delivery, "copy"))
 		skip();
 	forks_in_cycles = 0;
+	fork_due = noted = forked = waited_for = 0;
 	watched = rt_world;
 	watched.stop = watched_stop;
 	watched.resume = watched_resume;
@@ -404,11 +424,9 @@ static void phases(const char *plan, const char *delivery)
 		pthread_t collector;
 
 		point = 0;
-		atomic_store(&fork_due, 0);
-		atomic_store(&forked, 0);
 		assert_int_equal(pthread_create(&collector, NULL, one_cycle, NULL), 0);
 		fork_when_told(wanted_point % 4 == 3);
-		atomic_store(&forked, 1);
+		atomic_store(&forked, wanted_point + 1);
 		plx_block_enter(thread);
 		pthread_join(collector, NULL);
 		plx_block_exit(thread);

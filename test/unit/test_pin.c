@@ -461,13 +461,13 @@ static void system_calls(const char *plan, const char *delivery)
 	}
 	atomic_store(&stop, false);
 	assert_int_equal(pthread_create(&collector, NULL, collect_main, NULL), 0);
-	for (int round = 0; round < 2000 && stats().flips < 10; round++)
+	/* The collector runs when it gets a CPU: by flips, not by rounds. */
+	for (int round = 0; stats().flips < 10; round++)
 		buffers_use(ends, buffers, round);
 	atomic_store(&stop, true);
 	plx_block_enter(thread);
 	pthread_join(collector, NULL);
 	plx_block_exit(thread);
-	assert_true(stats().flips >= 5);
 	for (int i = 0; i < 4; i++)
 		close(ends[i]);
 	for (int i = 0; i < BUFFERS; i++)
