@@ -14,7 +14,7 @@
 #define MIB (UINT64_C(1) << 20)
 
 /* Paths in gc_pause's results, `figures_count` of them; those with the same word before the dot lie beside
- * each other. */
+ * each other. What a peer does not tell is NaN here, and in no result. */
 extern const char *const figures[];
 extern const size_t figures_count;
 
@@ -52,6 +52,9 @@ double outcome_median_of(const struct outcome *outcome, const char *path);
 /* The highest round above the lowest, in percent of the lowest. */
 double outcome_spread_of(const struct outcome *outcome, const char *path);
 
+/* Guile's objects need more than C's, and its memory cannot move: that the limit of `fragment` is too small for
+ * it is a finding, not a failure. Of all others it is a failure. */
+bool outcome_exhausted(const struct outcome *outcome);
 bool outcome_well(const struct outcome *outcome);
 
 void report_table(const struct comparison *comparison, enum peer_work work);

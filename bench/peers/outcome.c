@@ -1,6 +1,7 @@
 /* bench/peers/outcome.c: what the rounds of one peer with one workload found. See comparison.h. */
 #include "bench/peers/comparison.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,7 @@ void outcome_take(struct outcome *outcome, const struct peer_task *task, uint64_
 	snprintf(outcome->checksum, sizeof(outcome->checksum), "%s",
 		 json_string(run, "checksum", ""));
 	for (size_t f = 0; f < figures_count; f++)
-		outcome->values[f][outcome->rounds] = json_number(run, figures[f], 0);
+		outcome->values[f][outcome->rounds] = json_number(run, figures[f], NAN);
 	outcome->rounds++;
 	json_close(&document);
 }
@@ -120,7 +121,14 @@ double outcome_spread_of(const struct outcome *outcome, const char *path)
 		       : 100 * (values[outcome->rounds - 1] / values[0] - 1);
 }
 
+bool outcome_exhausted(const struct outcome *outcome)
+{
+	return outcome->peer->kind == PEER_GUILE &&
+	       strstr(outcome->message, "out of memory") != NULL;
+}
+
 bool outcome_well(const struct outcome *outcome)
 {
-	return outcome->message[0] == '\0' || peer_absent(outcome->peer)[0] != '\0';
+	return outcome->message[0] == '\0' || outcome_exhausted(outcome) ||
+	       peer_absent(outcome->peer)[0] != '\0';
 }

@@ -17,7 +17,7 @@ struct peer_task {
 	uint64_t heap_bytes, live_bytes, operations;
 };
 
-enum peer_kind { PEER_C, PEER_JAVA, PEER_GO };
+enum peer_kind { PEER_C, PEER_JAVA, PEER_GO, PEER_GUILE };
 
 struct peer {
 	const char *name;     /* as on the command line and in the results */

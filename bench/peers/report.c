@@ -1,5 +1,6 @@
 /* bench/peers/report.c: the table and the JSON of a comparison. See comparison.h and docs/benchmarks.md. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -9,7 +10,7 @@
 
 static void put_us(double us)
 {
-	if (us <= 0)
+	if (!(us > 0))
 		printf("%10s", "-");
 	else if (us < 1000)
 		printf("%7.3g us", us);
@@ -67,6 +68,8 @@ static void json_medians(FILE *out, const struct outcome *outcome)
 		const char *dot = strchr(figures[f], '.');
 		size_t length = dot == NULL ? 0 : (size_t)(dot - figures[f]);
 
+		if (isnan(outcome_median(outcome, f)))
+			continue;
 		if (open_length > 0 &&
 		    (length != open_length || strncmp(open, figures[f], length) != 0)) {
 			fputc('}', out);
@@ -86,10 +89,16 @@ static void json_medians(FILE *out, const struct outcome *outcome)
 
 static void json_spread(FILE *out, const struct outcome *outcome)
 {
+	const char *comma = "";
+
 	fputs(",\"spread\":{", out);
-	for (size_t f = 0; f < figures_count; f++)
-		fprintf(out, "%s\"%s\":[%.6g,%.6g]", f == 0 ? "" : ",", figures[f],
-			outcome->values[f][0], outcome->values[f][outcome->rounds - 1]);
+	for (size_t f = 0; f < figures_count; f++) {
+		if (isnan(outcome_median(outcome, f)))
+			continue;
+		fprintf(out, "%s\"%s\":[%.6g,%.6g]", comma, figures[f], outcome->values[f][0],
+			outcome->values[f][outcome->rounds - 1]);
+		comma = ",";
+	}
 	fputc('}', out);
 }
 
@@ -98,7 +107,8 @@ static void json_outcome(FILE *out, const struct peer_task *task, const struct o
 	const char *status = outcome->message[0] == '\0' ? "ok"
 			     : outcome->rounds == 0 && peer_absent(outcome->peer)[0] != '\0'
 				     ? "absent"
-				     : "failed";
+			     : outcome_exhausted(outcome) ? "exhausted"
+							  : "failed";
 
 	fprintf(out, "{\"workload\":\"%s\",\"peer\":\"%s\",\"describe\":", task->name,
 		outcome->peer->name);

@@ -39,8 +39,9 @@ const struct peer peers_known[PEERS_MOST] = {
 	{"java-shenandoah", "OpenJDK, Shenandoah", PEER_JAVA, NULL, NULL, NULL, NULL,
 	 "-XX:+UseShenandoahGC"},
 	{"go", "Go, GOMEMLIMIT for the limit", PEER_GO, "gc_pause_go", NULL, NULL, NULL, NULL},
+	{"guile", "GNU Guile, on libgc", PEER_GUILE, "gc_pause_guile", NULL, NULL, NULL, NULL},
 };
-const unsigned peers_count = 13;
+const unsigned peers_count = 14;
 
 /* A path in the folder this program lies in. */
 static const char *beside(const char *name)
@@ -104,8 +105,9 @@ const char *peer_absent(const struct peer *peer)
 	if (peer->preload != NULL && !library_preloads(peer->preload))
 		return "the library is not installed";
 	if (peer->program != NULL && access(beside(peer->program), X_OK) != 0)
-		return peer->kind == PEER_GO ? "go was not installed at build time"
-					     : "libgc-dev was not installed at build time";
+		return peer->kind == PEER_GO	  ? "go was not installed at build time"
+		       : peer->kind == PEER_GUILE ? "guile-3.0 was not installed at build time"
+						  : "libgc-dev was not installed at build time";
 	if (peer->kind != PEER_JAVA)
 		return "";
 	if (access(beside("gc_pause_java/Main.class"), R_OK) != 0)
