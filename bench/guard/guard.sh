@@ -19,6 +19,7 @@ cannot_run()
 	exit 77
 }
 
+command -v objcopy > /dev/null || cannot_run "objcopy is not installed (it is in binutils)"
 command -v valgrind > /dev/null || cannot_run "valgrind is not installed (./dev guard installs it)"
 if [ "$mode" != renew ] && ! grep -q "^$compiler " "$baseline"; then
 	cannot_run "no baseline for $compiler in bench/guard/baseline.txt: ./dev guard --renew adds one"
@@ -31,8 +32,10 @@ trap 'rm -rf "$dir"' EXIT
 for name in $(env | sed -n 's/^\(GC_[A-Z_]*\)=.*/\1/p'); do
 	unset "$name"
 done
+# Without debug information, for old valgrinds cannot read clang's; names are in the symbol table.
+objcopy --strip-debug "$program" "$dir/guard"
 valgrind --tool=callgrind --compress-strings=no --compress-pos=no --zero-before=guard_begin \
-	--dump-before=guard_end --callgrind-out-file="$dir/out" "$program" \
+	--dump-before=guard_end --callgrind-out-file="$dir/out" "$dir/guard" \
 	> "$dir/parts" 2> "$dir/errors" || {
 	cat "$dir/errors"
 	exit 1
