@@ -2,7 +2,9 @@
 #ifndef BENCH_CHECK_CHECK_H
 #define BENCH_CHECK_CHECK_H
 
-#include "bench/json/json.h"
+#include <stdbool.h>
+
+#include "shared/json.h"
 
 enum check_kind {
 	CHECK_TEXT,
@@ -18,13 +20,13 @@ struct check_field {
 	enum check_kind kind;
 };
 
-void check_complain(const struct json *entry, const char *field, const char *what);
-void check_fields(const struct json *entry, const struct check_field *fields, size_t count);
+void check_complain(const json_t *entry, const char *field, const char *what);
+void check_fields(const json_t *entry, const struct check_field *fields, size_t count);
 #define CHECK_FIELDS(entry, fields) \
 	check_fields(entry, fields, sizeof(fields) / sizeof((fields)[0]))
 
 /* One for each tool. */
-void check_uffd_ops(const struct json *root);
-void check_compaction(const struct json *root);
+void check_uffd_ops(const json_t *root);
+void check_compaction(const json_t *root);
 
 #endif

@@ -27,38 +27,41 @@ static const struct check_field measured[] = {
 	{"mutator_ops", CHECK_NUMBER},
 };
 
-static void check_result(const struct json *root, const struct json *result)
+static void check_result(const json_t *root, const json_t *result)
 {
 	static const char *const shape[] = {"heap_bytes", "live_fraction", "dirty_fraction"};
 
+	const json_t *other;
+	size_t at;
+
 	CHECK_FIELDS(result, measured);
-	JSON_EACH(other, json_get(root, "results"))
-	{
-		bool same = strcmp(json_string(other, "status", ""), "ok") == 0;
+	json_array_foreach (value_at(root, "results"), at, other) {
+		bool same = strcmp(value_text(other, "status", ""), "ok") == 0;
 
 		for (size_t i = 0; i < sizeof(shape) / sizeof(shape[0]); i++)
-			same = same &&
-			       json_number(other, shape[i], 0) == json_number(result, shape[i], 0);
-		if (same && strcmp(json_string(other, "checksum", ""),
-				   json_string(result, "checksum", "")) != 0)
+			same = same && value_number(other, shape[i], 0) ==
+					       value_number(result, shape[i], 0);
+		if (same && strcmp(value_text(other, "checksum", ""),
+				   value_text(result, "checksum", "")) != 0)
 			check_complain(result, "checksum", "differs from another plan's");
 	}
 }
 
-void check_compaction(const struct json *root)
+void check_compaction(const json_t *root)
 {
+	const json_t *result;
 	bool found = false;
+	size_t at;
 
-	JSON_EACH(result, json_get(root, "results"))
-	{
-		const char *status = json_string(result, "status", "");
+	json_array_foreach (value_at(root, "results"), at, result) {
+		const char *status = value_text(result, "status", "");
 
 		CHECK_FIELDS(result, fields);
 		if (strcmp(status, "ok") == 0) {
 			check_result(root, result);
 			found = true;
 		} else if (strcmp(status, "unavailable") != 0) {
-			check_complain(result, "status", json_string(result, "message", ""));
+			check_complain(result, "status", value_text(result, "message", ""));
 		}
 	}
 	if (!found)

@@ -11,39 +11,39 @@
 
 static unsigned complaints;
 
-void check_complain(const struct json *entry, const char *field, const char *what)
+void check_complain(const json_t *entry, const char *field, const char *what)
 {
-	fprintf(stderr, "check_json: %s%s%s: \"%s\" %s\n", json_string(entry, "name", ""),
-		json_string(entry, "variant", json_string(entry, "plan", "")), "", field, what);
+	fprintf(stderr, "check_json: %s%s%s: \"%s\" %s\n", value_text(entry, "name", ""),
+		value_text(entry, "variant", value_text(entry, "plan", "")), "", field, what);
 	complaints++;
 }
 
-static bool kind_fits(enum check_kind wanted, const struct json *value)
+static bool kind_fits(enum check_kind wanted, const json_t *value)
 {
 	switch (wanted) {
 	case CHECK_TEXT:
-		return value->kind == JSON_STRING;
+		return json_is_string(value);
 	case CHECK_TRUTH:
-		return value->kind == JSON_TRUE || value->kind == JSON_FALSE;
+		return json_is_boolean(value);
 	case CHECK_NUMBER:
-		return value->kind == JSON_NUMBER && value->number >= 0;
+		return json_is_number(value) && json_number_value(value) >= 0;
 	case CHECK_POSITIVE:
-		return value->kind == JSON_NUMBER && value->number > 0;
+		return json_is_number(value) && json_number_value(value) > 0;
 	case CHECK_ARRAY:
-		return value->kind == JSON_ARRAY;
+		return json_is_array(value);
 	default:
-		return value->kind == JSON_OBJECT;
+		return json_is_object(value);
 	}
 }
 
-static void check_rises(const struct json *entry, const char *field)
+static void check_rises(const json_t *entry, const char *field)
 {
 	static const char *const points[] = {"min", "p50", "p90", "p99", "max"};
-	const struct json *whole = json_get(entry, field);
+	const json_t *whole = value_at(entry, field);
 	double before = 0;
 
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
-		double value = json_number(whole, points[i], -1);
+		double value = value_number(whole, points[i], -1);
 
 		if (value < before)
 			check_complain(entry, field, "does not rise from min to max");
@@ -51,10 +51,10 @@ static void check_rises(const struct json *entry, const char *field)
 	}
 }
 
-void check_fields(const struct json *entry, const struct check_field *fields, size_t count)
+void check_fields(const json_t *entry, const struct check_field *fields, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		const struct json *value = json_get(entry, fields[i].name);
+		const json_t *value = value_at(entry, fields[i].name);
 
 		if (value == NULL)
 			check_complain(entry, fields[i].name, "is missing");
@@ -71,9 +71,9 @@ static const struct check_field head[] = {
 	{"results", CHECK_ARRAY},
 };
 
-static void check_document(const struct json *root)
+static void check_document(const json_t *root)
 {
-	const char *tool = json_string(root, "tool", "");
+	const char *tool = value_text(root, "tool", "");
 
 	CHECK_FIELDS(root, head);
 	if (strcmp(tool, "uffd_ops") == 0)
@@ -86,16 +86,18 @@ static void check_document(const struct json *root)
 
 int main(int argc, char **argv)
 {
-	struct json_document document;
+	char why[VALUE_WHY_BYTES];
+	json_t *root;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: check_json FILE\n");
 		return 2;
 	}
-	if (json_read(&document, argv[1]))
-		check_document(document.root);
+	root = value_read(argv[1], why);
+	if (root != NULL)
+		check_document(root);
 	else
-		fprintf(stderr, "check_json: %s: %s\n", argv[1], document.message), complaints++;
-	json_close(&document);
+		fprintf(stderr, "check_json: %s: %s\n", argv[1], why), complaints++;
+	json_decref(root);
 	return complaints > 0 ? 1 : 0;
 }

@@ -37,36 +37,42 @@ static const struct check_field crossover[] = {
 static const char *const needed[] = {"memcpy",	   "minor_fault",   "fresh_page",  "dontneed",
 				     "hole_punch", "mremap_detach", "mremap_back", "mprotect"};
 
-static void check_needed(const struct json *root, const char *name)
+static void check_needed(const json_t *root, const char *name)
 {
-	JSON_EACH(result, json_get(root, "results"))
-	if (strcmp(json_string(result, "name", ""), name) == 0 &&
-	    strcmp(json_string(result, "status", ""), "ok") == 0)
-		return;
+	const json_t *result;
+	size_t at;
+
+	json_array_foreach (value_at(root, "results"), at, result)
+		if (strcmp(value_text(result, "name", ""), name) == 0 &&
+		    strcmp(value_text(result, "status", ""), "ok") == 0)
+			return;
 	check_complain(root, name, "was not measured");
 }
 
-static void check_result(const struct json *result)
+static void check_result(const json_t *result)
 {
-	const char *status = json_string(result, "status", "");
+	const char *status = value_text(result, "status", "");
 
 	CHECK_FIELDS(result, any);
 	if (strcmp(status, "ok") == 0)
 		CHECK_FIELDS(result, measured);
 	else if (strcmp(status, "absent") != 0)
-		check_complain(result, "status", json_string(result, "why", "is not known"));
-	else if (json_string(result, "why", "")[0] == '\0')
+		check_complain(result, "status", value_text(result, "why", "is not known"));
+	else if (value_text(result, "why", "")[0] == '\0')
 		check_complain(result, "why", "does not say why it is absent");
 }
 
-void check_uffd_ops(const struct json *root)
+void check_uffd_ops(const json_t *root)
 {
-	JSON_EACH(result, json_get(root, "results"))
-	check_result(result);
-	JSON_EACH(row, json_get(root, "derived"))
-	CHECK_FIELDS(row, derived);
-	JSON_EACH(row, json_get(root, "crossovers"))
-	CHECK_FIELDS(row, crossover);
+	const json_t *row;
+	size_t at;
+
+	json_array_foreach (value_at(root, "results"), at, row)
+		check_result(row);
+	json_array_foreach (value_at(root, "derived"), at, row)
+		CHECK_FIELDS(row, derived);
+	json_array_foreach (value_at(root, "crossovers"), at, row)
+		CHECK_FIELDS(row, crossover);
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		check_needed(root, needed[i]);
 }

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "bench/compaction/compaction.h"
-#include "bench/json/json.h"
+#include "shared/json.h"
 
 static const char *const status_names[] = {"ok", "wrong", "unavailable", "failed"};
 
@@ -44,12 +44,12 @@ void report_row(FILE *out, const struct run_result *result, bool first)
 	fflush(out);
 }
 
-static void json_count(FILE *out, const char *name, uint64_t value)
+static void put_count(FILE *out, const char *name, uint64_t value)
 {
 	fprintf(out, ",\"%s\":%llu", name, (unsigned long long)value);
 }
 
-static void json_spec(FILE *out, const struct run_spec *spec)
+static void put_spec(FILE *out, const struct run_spec *spec)
 {
 	fprintf(out,
 		"{\"sweep\":\"%s\",\"plan\":\"%s\",\"delivery\":\"%s\",\"mutator\":%s,"
@@ -59,25 +59,25 @@ static void json_spec(FILE *out, const struct run_spec *spec)
 		spec->shape.live_fraction, spec->shape.dirty_fraction);
 }
 
-static void json_result(FILE *out, const struct run_result *result)
+static void put_result(FILE *out, const struct run_result *result)
 {
 	const struct run_figures *figures = &result->median;
 
-	json_spec(out, &result->spec);
+	put_spec(out, &result->spec);
 	fprintf(out, ",\"status\":\"%s\",\"message\":", status_names[figures->status]);
-	json_write_string(out, figures->message);
+	value_put_text(out, figures->message);
 	fprintf(out,
 		",\"rounds\":%u,\"seconds\":%.6f,\"seconds_min\":%.6f,\"seconds_max\":%.6f,"
 		"\"cpu_seconds\":%.6f,\"pause_us_max\":%.3f",
 		result->rounds, figures->seconds, result->seconds_min, result->seconds_max,
 		figures->cpu_seconds, figures->pause_us_max);
-	json_count(out, "minor_faults", figures->minor_faults);
-	json_count(out, "pages_allocated", figures->pages_allocated);
-	json_count(out, "peak_bytes", figures->peak_bytes);
-	json_count(out, "evacuated_bytes", figures->evacuated_bytes);
-	json_count(out, "dirty_pages", figures->dirty_pages);
-	json_count(out, "live_bytes", figures->live_bytes);
-	json_count(out, "mutator_ops", figures->mutator_ops);
+	put_count(out, "minor_faults", figures->minor_faults);
+	put_count(out, "pages_allocated", figures->pages_allocated);
+	put_count(out, "peak_bytes", figures->peak_bytes);
+	put_count(out, "evacuated_bytes", figures->evacuated_bytes);
+	put_count(out, "dirty_pages", figures->dirty_pages);
+	put_count(out, "live_bytes", figures->live_bytes);
+	put_count(out, "mutator_ops", figures->mutator_ops);
 	fprintf(out, ",\"checksum\":\"%016llx\"}", (unsigned long long)figures->checksum);
 }
 
@@ -87,14 +87,14 @@ void report_json(FILE *out, const struct run_result *results, size_t count, bool
 
 	uname(&machine);
 	fprintf(out, "{\"tool\":\"compaction\",\"kernel\":");
-	json_write_string(out, machine.release);
+	value_put_text(out, machine.release);
 	fprintf(out, ",\"machine\":");
-	json_write_string(out, machine.machine);
+	value_put_text(out, machine.machine);
 	fprintf(out, ",\"cpus\":%ld,\"page_bytes\":%ld,\"quick\":%s,\"results\":[",
 		sysconf(_SC_NPROCESSORS_ONLN), sysconf(_SC_PAGESIZE), quick ? "true" : "false");
 	for (size_t i = 0; i < count; i++) {
 		fprintf(out, i == 0 ? "\n" : ",\n");
-		json_result(out, &results[i]);
+		put_result(out, &results[i]);
 	}
 	fprintf(out, "]}\n");
 }

@@ -7,42 +7,27 @@
 
 #include "bench/gc_pause/report.h"
 #include "bench/gc_pause/sweep.h"
+#include "shared/json.h"
 
-static void json_string(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++) {
-		unsigned char byte = (unsigned char)*text;
-
-		if (byte == '"' || byte == '\\')
-			fprintf(out, "\\%c", byte);
-		else if (byte < 0x20)
-			fprintf(out, "\\u%04x", byte);
-		else
-			fputc(byte, out);
-	}
-	fputc('"', out);
-}
-
-static void json_text(FILE *out, const char *name, const char *text)
+static void put_text(FILE *out, const char *name, const char *text)
 {
 	fprintf(out, "\"%s\":", name);
-	json_string(out, text);
+	value_put_text(out, text);
 	fputc(',', out);
 }
 
-static void json_count(FILE *out, const char *name, uint64_t value)
+static void put_count(FILE *out, const char *name, uint64_t value)
 {
 	fprintf(out, "\"%s\":%llu,", name, (unsigned long long)value);
 }
 
-static void json_real(FILE *out, const char *name, double value)
+static void put_real(FILE *out, const char *name, double value)
 {
 	fprintf(out, "\"%s\":%.6f,", name, value);
 }
 
-static void json_summary(FILE *out, const char *name, const struct summary *summary,
-			 const char *after)
+static void put_summary(FILE *out, const char *name, const struct summary *summary,
+			const char *after)
 {
 	fprintf(out,
 		"\"%s\":{\"count\":%llu,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"p999\":%.3f,"
@@ -51,48 +36,48 @@ static void json_summary(FILE *out, const char *name, const struct summary *summ
 		summary->p999, summary->p9999, summary->max, after);
 }
 
-static void json_bare(FILE *out, const struct bare_result *bare)
+static void put_bare(FILE *out, const struct bare_result *bare)
 {
 	fprintf(out, "\"bare_fault_us\":{");
-	json_summary(out, "sigbus", &bare->sigbus, ",");
-	json_summary(out, "thread", &bare->thread, ",");
-	json_summary(out, "sigbus_round_trip", &bare->sigbus_round_trip, ",");
-	json_summary(out, "thread_round_trip", &bare->thread_round_trip, "},");
+	put_summary(out, "sigbus", &bare->sigbus, ",");
+	put_summary(out, "thread", &bare->thread, ",");
+	put_summary(out, "sigbus_round_trip", &bare->sigbus_round_trip, ",");
+	put_summary(out, "thread_round_trip", &bare->thread_round_trip, "},");
 }
 
 /* Checksums and seeds are strings: JSON readers lose integers above 2^53. */
-static void json_identity(FILE *out, const struct result *result)
+static void put_identity(FILE *out, const struct result *result)
 {
 	static const char *const status[] = {"ok", "wrong", "unavailable", "failed"};
 	char text[32];
 
-	json_text(out, "workload", run_workload_name(result->workload));
-	json_text(out, "plan", run_plan_name(result->plan));
-	json_text(out, "delivery", run_delivery_name(result->delivery));
-	json_text(out, "status", status[result->status]);
-	json_text(out, "message", result->message);
-	json_count(out, "threads", result->threads);
+	put_text(out, "workload", run_workload_name(result->workload));
+	put_text(out, "plan", run_plan_name(result->plan));
+	put_text(out, "delivery", run_delivery_name(result->delivery));
+	put_text(out, "status", status[result->status]);
+	put_text(out, "message", result->message);
+	put_count(out, "threads", result->threads);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)result->seed);
-	json_text(out, "seed", text);
-	json_count(out, "heap_bytes", result->heap_bytes);
-	json_count(out, "live_bytes", result->live_bytes);
-	json_count(out, "handles", result->handles);
-	json_count(out, "range_slots", result->range_slots);
-	json_real(out, "update_ratio", result->update_ratio);
+	put_text(out, "seed", text);
+	put_count(out, "heap_bytes", result->heap_bytes);
+	put_count(out, "live_bytes", result->live_bytes);
+	put_count(out, "handles", result->handles);
+	put_count(out, "range_slots", result->range_slots);
+	put_real(out, "update_ratio", result->update_ratio);
 	if (result->axis != SWEEP_NONE) {
-		json_text(out, "sweep", sweep_axis_name(result->axis));
-		json_real(out, "sweep_value", result->axis_value);
+		put_text(out, "sweep", sweep_axis_name(result->axis));
+		put_real(out, "sweep_value", result->axis_value);
 	}
-	json_real(out, "seconds", result->seconds);
-	json_count(out, "cycles", result->cycles);
+	put_real(out, "seconds", result->seconds);
+	put_count(out, "cycles", result->cycles);
 	snprintf(text, sizeof(text), "%016llx", (unsigned long long)result->checksum);
-	json_text(out, "checksum", text);
-	json_real(out, "ops_per_second", result->operations_per_second);
+	put_text(out, "checksum", text);
+	put_real(out, "ops_per_second", result->operations_per_second);
 }
 
-static void json_spread(FILE *out, const struct result *result)
+static void put_spread(FILE *out, const struct result *result)
 {
-	json_count(out, "rounds", result->rounds == 0 ? 1 : result->rounds);
+	put_count(out, "rounds", result->rounds == 0 ? 1 : result->rounds);
 	if (result->rounds > 1)
 		fprintf(out,
 			"\"spread\":{\"ops_per_second\":[%.6f,%.6f],\"pause_us.p50\":[%.3f,%.3f]},",
@@ -100,34 +85,34 @@ static void json_spread(FILE *out, const struct result *result)
 			result->pause_spread.high);
 }
 
-static void json_run(FILE *out, const struct result *result)
+static void put_run(FILE *out, const struct result *result)
 {
 	fputc('{', out);
-	json_identity(out, result);
-	json_spread(out, result);
-	json_summary(out, "pause_us", &result->pause, ",");
-	json_summary(out, "flip_us", &result->flip, ",");
-	json_summary(out, "op_us", &result->operation, ",");
-	json_summary(out, "arrival_us", &result->arrival, ",");
-	json_summary(out, "fault_us", &result->fault, ",");
-	json_summary(out, "hiccup_us", &result->hiccup, ",");
+	put_identity(out, result);
+	put_spread(out, result);
+	put_summary(out, "pause_us", &result->pause, ",");
+	put_summary(out, "flip_us", &result->flip, ",");
+	put_summary(out, "op_us", &result->operation, ",");
+	put_summary(out, "arrival_us", &result->arrival, ",");
+	put_summary(out, "fault_us", &result->fault, ",");
+	put_summary(out, "hiccup_us", &result->hiccup, ",");
 	if (result->has_bare)
-		json_bare(out, &result->bare);
+		put_bare(out, &result->bare);
 	fprintf(out, "\"mmu\":{\"1ms\":%.4f,\"5ms\":%.4f,\"20ms\":%.4f},", result->mmu[0],
 		result->mmu[1], result->mmu[2]);
-	json_count(out, "dirty_pages", result->dirty_pages);
-	json_count(out, "evacuated_bytes", result->evacuated_bytes);
-	json_count(out, "updated_in_place_bytes", result->updated_in_place_bytes);
-	json_count(out, "moved_back_bytes", result->moved_back_bytes);
-	json_count(out, "continued_pages", result->continued_pages);
-	json_count(out, "copied_pages", result->copied_pages);
-	json_count(out, "stalls", result->stalls);
-	json_count(out, "paced", result->paced);
-	json_count(out, "paced_us", result->paced_us);
-	json_count(out, "degraded", result->degraded);
-	json_count(out, "rss_peak_bytes", result->rss_peak_bytes);
-	json_count(out, "pss_peak_bytes", result->pss_peak_bytes);
-	json_count(out, "metadata_bytes", result->metadata_bytes);
+	put_count(out, "dirty_pages", result->dirty_pages);
+	put_count(out, "evacuated_bytes", result->evacuated_bytes);
+	put_count(out, "updated_in_place_bytes", result->updated_in_place_bytes);
+	put_count(out, "moved_back_bytes", result->moved_back_bytes);
+	put_count(out, "continued_pages", result->continued_pages);
+	put_count(out, "copied_pages", result->copied_pages);
+	put_count(out, "stalls", result->stalls);
+	put_count(out, "paced", result->paced);
+	put_count(out, "paced_us", result->paced_us);
+	put_count(out, "degraded", result->degraded);
+	put_count(out, "rss_peak_bytes", result->rss_peak_bytes);
+	put_count(out, "pss_peak_bytes", result->pss_peak_bytes);
+	put_count(out, "metadata_bytes", result->metadata_bytes);
 	if (result->workload == RUN_FRAGMENT)
 		fprintf(out,
 			"\"fragment\":{\"resident_full_bytes\":%llu,\"resident_before_bytes\":%llu,"
@@ -151,15 +136,15 @@ bool report_json(const char *path, const struct result *results, size_t count,
 	}
 	uname(&name);
 	fprintf(out, "{\"tool\":\"gc_pause\",");
-	json_text(out, "kernel", name.release);
-	json_text(out, "machine", name.machine);
-	json_count(out, "cpus", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+	put_text(out, "kernel", name.release);
+	put_text(out, "machine", name.machine);
+	put_count(out, "cpus", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
 	if (bare != NULL)
-		json_bare(out, bare);
+		put_bare(out, bare);
 	fprintf(out, "\"runs\":[");
 	for (size_t i = 0; i < count; i++) {
 		fputs(i == 0 ? "\n" : ",\n", out);
-		json_run(out, &results[i]);
+		put_run(out, &results[i]);
 	}
 	fputs("]}\n", out);
 	failed = fflush(out) != 0 || ferror(out) != 0;

@@ -58,25 +58,24 @@ static size_t figure_named(const char *path)
 
 void outcome_take(struct outcome *outcome, const struct peer_task *task, uint64_t seed)
 {
-	struct json_document document;
-	const struct json *run;
+	char why[VALUE_WHY_BYTES];
+	json_t *result = peer_run(outcome->peer, task, seed, why);
+	const json_t *run = json_array_get(value_at(result, "runs"), 0);
 
-	if (!peer_run(outcome->peer, task, seed, &document)) {
-		snprintf(outcome->message, sizeof(outcome->message), "%s", document.message);
-		json_close(&document);
+	if (result == NULL) {
+		snprintf(outcome->message, sizeof(outcome->message), "%.*s",
+			 (int)sizeof(outcome->message) - 1, why);
 		return;
 	}
-	run = json_get(document.root, "runs");
-	run = run == NULL ? NULL : run->first;
-	if (strcmp(json_string(run, "status", "no result"), "ok") != 0)
+	if (strcmp(value_text(run, "status", "no result"), "ok") != 0)
 		snprintf(outcome->message, sizeof(outcome->message), "%s",
-			 json_string(run, "message", "no result"));
+			 value_text(run, "message", "no result"));
 	snprintf(outcome->checksum, sizeof(outcome->checksum), "%s",
-		 json_string(run, "checksum", ""));
+		 value_text(run, "checksum", ""));
 	for (size_t f = 0; f < figures_count; f++)
-		outcome->values[f][outcome->rounds] = json_number(run, figures[f], NAN);
+		outcome->values[f][outcome->rounds] = value_number(run, figures[f], NAN);
 	outcome->rounds++;
-	json_close(&document);
+	json_decref(result);
 }
 
 double outcome_first_seconds(const struct outcome *outcome)

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bench/json/json.h"
+#include "shared/json.h"
 
 enum peer_work { PEER_CACHE, PEER_TREES, PEER_GCBENCH, PEER_FRAGMENT, PEER_WORKS };
 
@@ -37,8 +37,8 @@ extern const unsigned peers_count;
 /* Empty, or why a peer cannot take part on this machine. */
 const char *peer_absent(const struct peer *peer);
 
-/* Run a task once, in a process of its own, and read its result. False with document->message. */
-bool peer_run(const struct peer *peer, const struct peer_task *task, uint64_t seed,
-	      struct json_document *document);
+/* Run a task once, in a process of its own, and read its result, which is the caller's. NULL with `why`. */
+json_t *peer_run(const struct peer *peer, const struct peer_task *task, uint64_t seed,
+		 char why[VALUE_WHY_BYTES]);
 
 #endif

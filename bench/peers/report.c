@@ -59,7 +59,7 @@ void report_table(const struct comparison *comparison, enum peer_work work)
 }
 
 /* Paths with the same word before the dot lie beside each other and become one object. */
-static void json_medians(FILE *out, const struct outcome *outcome)
+static void put_medians(FILE *out, const struct outcome *outcome)
 {
 	const char *open = "";
 	size_t open_length = 0;
@@ -87,7 +87,7 @@ static void json_medians(FILE *out, const struct outcome *outcome)
 		fputc('}', out);
 }
 
-static void json_spread(FILE *out, const struct outcome *outcome)
+static void put_spread(FILE *out, const struct outcome *outcome)
 {
 	const char *comma = "";
 
@@ -102,7 +102,7 @@ static void json_spread(FILE *out, const struct outcome *outcome)
 	fputc('}', out);
 }
 
-static void json_outcome(FILE *out, const struct peer_task *task, const struct outcome *outcome)
+static void put_outcome(FILE *out, const struct peer_task *task, const struct outcome *outcome)
 {
 	const char *status = outcome->message[0] == '\0' ? "ok"
 			     : outcome->rounds == 0 && peer_absent(outcome->peer)[0] != '\0'
@@ -112,16 +112,16 @@ static void json_outcome(FILE *out, const struct peer_task *task, const struct o
 
 	fprintf(out, "{\"workload\":\"%s\",\"peer\":\"%s\",\"describe\":", task->name,
 		outcome->peer->name);
-	json_write_string(out, outcome->peer->describe);
+	value_put_text(out, outcome->peer->describe);
 	fprintf(out, ",\"status\":\"%s\",\"message\":", status);
-	json_write_string(out, outcome->message);
+	value_put_text(out, outcome->message);
 	fprintf(out,
 		",\"threads\":%u,\"heap_bytes\":%llu,\"operations\":%llu,\"depth\":%u,\"rounds\":%u",
 		task->threads, (unsigned long long)task->heap_bytes,
 		(unsigned long long)task->operations, task->depth, outcome->rounds);
 	if (outcome->message[0] == '\0') {
-		json_medians(out, outcome);
-		json_spread(out, outcome);
+		put_medians(out, outcome);
+		put_spread(out, outcome);
 	}
 	fputc('}', out);
 }
@@ -150,7 +150,7 @@ bool report_json(const struct comparison *comparison)
 				continue;
 			fputs(comma, out);
 			comma = ",\n";
-			json_outcome(out, &comparison->tasks[w], &comparison->outcomes[w][p]);
+			put_outcome(out, &comparison->tasks[w], &comparison->outcomes[w][p]);
 		}
 	}
 	fputs("]}\n", out);

@@ -222,24 +222,21 @@ static void last_line(int output, char *line, size_t size)
 	snprintf(line, size, "%.*s", (int)size - 1, start == NULL ? text : start + 1);
 }
 
-static bool run_failed(struct json_document *document, int status, int output)
+static void run_failed(char why[VALUE_WHY_BYTES], int status, int output)
 {
 	char line[120];
 
 	last_line(output, line, sizeof(line));
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		snprintf(document->message, sizeof(document->message), "still at work after %u s",
-			 RUN_SECONDS);
+		snprintf(why, VALUE_WHY_BYTES, "still at work after %u s", RUN_SECONDS);
 	else if (line[0] != '\0')
-		snprintf(document->message, sizeof(document->message), "%s", line);
+		snprintf(why, VALUE_WHY_BYTES, "%s", line);
 	else
-		snprintf(document->message, sizeof(document->message), "ended with status %#x",
-			 (unsigned)status);
-	return false;
+		snprintf(why, VALUE_WHY_BYTES, "ended with status %#x", (unsigned)status);
 }
 
-static bool run_in(const struct peer *peer, const struct peer_task *task, uint64_t seed,
-		   const char *scratch, int output, struct json_document *document)
+static json_t *run_in(const struct peer *peer, const struct peer_task *task, uint64_t seed,
+		      const char *scratch, int output, char why[VALUE_WHY_BYTES])
 {
 	struct words words = {{NULL}, 0};
 	int status = -1;
@@ -253,27 +250,27 @@ static bool run_in(const struct peer *peer, const struct peer_task *task, uint64
 	words_free(&words);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
-	if (status != 0)
-		return run_failed(document, status, output);
-	return json_read(document, scratch);
+	if (status != 0) {
+		run_failed(why, status, output);
+		return NULL;
+	}
+	return value_read(scratch, why);
 }
 
-bool peer_run(const struct peer *peer, const struct peer_task *task, uint64_t seed,
-	      struct json_document *document)
+json_t *peer_run(const struct peer *peer, const struct peer_task *task, uint64_t seed,
+		 char why[VALUE_WHY_BYTES])
 {
 	char scratch[] = "/tmp/plx-peer-XXXXXX", log[sizeof(scratch) + 8];
 	int file = mkstemp(scratch), output = -1;
-	bool well = false;
+	json_t *result = NULL;
 
-	memset(document, 0, sizeof(*document));
 	snprintf(log, sizeof(log), "%s.out", scratch);
 	if (file >= 0)
 		output = open(log, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (output >= 0)
-		well = run_in(peer, task, seed, scratch, output, document);
+		result = run_in(peer, task, seed, scratch, output, why);
 	else
-		snprintf(document->message, sizeof(document->message), "%s: %s", log,
-			 strerror(errno));
+		snprintf(why, VALUE_WHY_BYTES, "%s: %s", log, strerror(errno));
 	if (file >= 0)
 		close(file);
 	if (output >= 0)
@@ -282,5 +279,5 @@ bool peer_run(const struct peer *peer, const struct peer_task *task, uint64_t se
 	unlink(log);
 	snprintf(log, sizeof(log), "%s.log", scratch);
 	unlink(log);
-	return well;
+	return result;
 }

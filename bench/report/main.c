@@ -13,7 +13,7 @@
 #define MOST_SETS 64
 
 struct reading {
-	struct json_document documents[MOST_SETS];
+	json_t *documents[MOST_SETS];
 	size_t document_count;
 	struct result_set sets[MOST_SETS];
 	size_t count;
@@ -38,23 +38,20 @@ static bool is_known(const char *tool)
 }
 
 /* A trace is an array of events, or an object that holds one. */
-static const char *tool_of(const struct json *root)
+static const char *tool_of(const json_t *root)
 {
-	if (root->kind == JSON_ARRAY || json_get(root, "traceEvents") != NULL)
+	if (json_is_array(root) || value_at(root, "traceEvents") != NULL)
 		return "trace";
-	return json_string(root, "tool", "");
+	return value_text(root, "tool", "");
 }
 
-static bool reading_add(struct reading *reading, const char *name, const struct json *root,
-			const char *text, size_t bytes)
+static bool reading_add(struct reading *reading, const char *name, json_t *root)
 {
 	struct result_set *set = &reading->sets[reading->count];
 
 	set->name = name;
 	set->tool = tool_of(root);
 	set->root = root;
-	set->text = text;
-	set->bytes = bytes;
 	if (!is_known(set->tool)) {
 		fprintf(stderr,
 			"report: %s: \"tool\" is \"%s\"; expected gc_pause, uffd_ops, compaction, peers, "
@@ -66,19 +63,19 @@ static bool reading_add(struct reading *reading, const char *name, const struct 
 	return true;
 }
 
-/* The parts of a bundle, each with its own text. */
-static bool reading_unpack(struct reading *reading, const struct json *bundle)
+static bool reading_unpack(struct reading *reading, const json_t *bundle)
 {
-	JSON_EACH(part, json_get(bundle, "parts"))
-	{
-		const struct json *result = json_get(part, "result");
+	const json_t *part;
+	size_t i;
+
+	json_array_foreach (value_at(bundle, "parts"), i, part) {
+		json_t *result = value_at(part, "result");
 
 		if (result == NULL || reading->count == MOST_SETS) {
 			fprintf(stderr, "report: a part of the bundle has no result\n");
 			return false;
 		}
-		if (!reading_add(reading, json_string(part, "file", "?"), result, result->source,
-				 result->source_bytes))
+		if (!reading_add(reading, value_text(part, "file", "?"), result))
 			return false;
 	}
 	return true;
@@ -86,21 +83,22 @@ static bool reading_unpack(struct reading *reading, const struct json *bundle)
 
 static bool reading_file(struct reading *reading, const char *path)
 {
-	struct json_document *document = &reading->documents[reading->document_count];
+	char why[VALUE_WHY_BYTES];
+	json_t *root;
 
 	if (reading->document_count == MOST_SETS || reading->count == MOST_SETS) {
 		fprintf(stderr, "report: more than %d files\n", MOST_SETS);
 		return false;
 	}
-	reading->document_count++;
-	if (!json_read(document, path)) {
-		fprintf(stderr, "report: %s: %s\n", path, document->message);
+	root = value_read(path, why);
+	if (root == NULL) {
+		fprintf(stderr, "report: %s: %s\n", path, why);
 		return false;
 	}
-	if (strcmp(json_string(document->root, "tool", ""), "bench") == 0)
-		return reading_unpack(reading, document->root);
-	return reading_add(reading, file_name(path), document->root, document->source,
-			   document->bytes);
+	reading->documents[reading->document_count++] = root;
+	if (strcmp(value_text(root, "tool", ""), "bench") == 0)
+		return reading_unpack(reading, root);
+	return reading_add(reading, file_name(path), root);
 }
 
 /* Open, write, close; false after a message. */
@@ -129,6 +127,42 @@ static void write_page(FILE *out, const struct reading *reading, const char *com
 	page_write(out, reading->sets, reading->count);
 }
 
+static void put_list(FILE *out, const json_t *list)
+{
+	const json_t *part;
+	size_t i;
+
+	fputc('[', out);
+	json_array_foreach (list, i, part) {
+		fputs(i == 0 ? "\n" : ",\n", out);
+		json_dumpf(part, out, DUMP_FLAGS | JSON_ENCODE_ANY);
+	}
+	fputc(']', out);
+}
+
+/* A line for each run, as the benchmarks themselves write: kept results are to be read, and compared by diff. */
+static void put_result(FILE *out, json_t *result)
+{
+	const char *name, *before = "{";
+	json_t *part;
+
+	if (json_is_array(result)) {
+		put_list(out, result);
+		return;
+	}
+	json_object_foreach (result, name, part) {
+		fputs(before, out);
+		before = ",";
+		value_put_text(out, name);
+		fputc(':', out);
+		if (json_is_array(part))
+			put_list(out, part);
+		else
+			json_dumpf(part, out, DUMP_FLAGS | JSON_ENCODE_ANY);
+	}
+	fputc('}', out);
+}
+
 static void write_bundle(FILE *out, const struct reading *reading, const char *command)
 {
 	struct utsname name;
@@ -137,13 +171,13 @@ static void write_bundle(FILE *out, const struct reading *reading, const char *c
 	fprintf(out,
 		"{\"tool\":\"bench\",\"kernel\":\"%s\",\"machine\":\"%s\",\"cpus\":%ld,\"command\":",
 		name.release, name.machine, sysconf(_SC_NPROCESSORS_ONLN));
-	json_write_string(out, command);
+	value_put_text(out, command);
 	fputs(",\"parts\":[", out);
 	for (size_t i = 0; i < reading->count; i++) {
 		fprintf(out, "%s{\"file\":", i == 0 ? "\n" : ",\n");
-		json_write_string(out, reading->sets[i].name);
+		value_put_text(out, reading->sets[i].name);
 		fputs(",\"result\":", out);
-		fwrite(reading->sets[i].text, 1, reading->sets[i].bytes, out);
+		put_result(out, reading->sets[i].root);
 		fputc('}', out);
 	}
 	fputs("]}\n", out);
@@ -151,18 +185,17 @@ static void write_bundle(FILE *out, const struct reading *reading, const char *c
 
 static int print_markdown(const char *path)
 {
-	struct json_document document;
+	char why[VALUE_WHY_BYTES] = "not a bundle; see --help";
+	json_t *bundle = value_read(path, why);
 	int status = 0;
 
-	if (!json_read(&document, path) ||
-	    strcmp(json_string(document.root, "tool", ""), "bench") != 0) {
-		fprintf(stderr, "report: %s: %s\n", path,
-			document.root == NULL ? document.message : "not a bundle; see --help");
+	if (strcmp(value_text(bundle, "tool", ""), "bench") != 0) {
+		fprintf(stderr, "report: %s: %s\n", path, why);
 		status = 1;
 	} else {
-		markdown_write(stdout, document.root, path);
+		markdown_write(stdout, bundle, path);
 	}
-	json_close(&document);
+	json_decref(bundle);
 	return status;
 }
 
@@ -234,6 +267,6 @@ int main(int argc, char **argv)
 		terminal_write(strcmp(html, "-") == 0 ? stderr : stdout, reading.sets,
 			       reading.count);
 	for (size_t i = 0; i < reading.document_count; i++)
-		json_close(&reading.documents[i]);
+		json_decref(reading.documents[i]);
 	return well ? 0 : 1;
 }

@@ -4,15 +4,16 @@
 #include "bench/report/report.h"
 
 /* The result of one tool in a bundle. `swept` tells a sweep's apart, which has the same tool. */
-static const struct json *part_of(const struct json *bundle, const char *tool, bool swept)
+static const json_t *part_of(const json_t *bundle, const char *tool, bool swept)
 {
-	JSON_EACH(part, json_get(bundle, "parts"))
-	{
-		const struct json *result = json_get(part, "result"),
-				  *runs = json_get(result, "runs");
-		bool sweep = runs != NULL && json_get(runs->first, "sweep") != NULL;
+	const json_t *part;
+	size_t i;
 
-		if (strcmp(json_string(result, "tool", ""), tool) == 0 && sweep == swept)
+	json_array_foreach (value_at(bundle, "parts"), i, part) {
+		const json_t *result = value_at(part, "result"), *runs = value_at(result, "runs");
+		bool sweep = value_at(json_array_get(runs, 0), "sweep") != NULL;
+
+		if (strcmp(value_text(result, "tool", ""), tool) == 0 && sweep == swept)
 			return result;
 	}
 	return NULL;
@@ -30,89 +31,98 @@ static void put_time(FILE *out, double us)
 		fprintf(out, " %.3g s |", us / 1e6);
 }
 
-static bool is_ok(const struct json *run)
+static bool is_ok(const json_t *run)
 {
-	return strcmp(json_string(run, "status", ""), "ok") == 0;
+	return strcmp(value_text(run, "status", ""), "ok") == 0;
 }
 
-static void put_times(FILE *out, const struct json *run)
+static void put_times(FILE *out, const json_t *run)
 {
-	put_time(out, json_number(run, "pause_us.p50", 0));
-	put_time(out, json_number(run, "pause_us.p99", 0));
-	put_time(out, json_number(run, "pause_us.max", 0));
-	put_time(out, json_number(run, "op_us.p9999", 0));
-	put_time(out, json_number(run, "arrival_us.p999", 0));
+	put_time(out, value_number(run, "pause_us.p50", 0));
+	put_time(out, value_number(run, "pause_us.p99", 0));
+	put_time(out, value_number(run, "pause_us.max", 0));
+	put_time(out, value_number(run, "op_us.p9999", 0));
+	put_time(out, value_number(run, "arrival_us.p999", 0));
 }
 
 /* How far the lowest and the highest of the rounds lie from the median. */
-static void put_spread(FILE *out, const struct json *run, const char *path)
+static void put_spread(FILE *out, const json_t *run, const char *path)
 {
-	const struct json *spread = json_get(json_get(run, "spread"), path);
-	double median = json_number(run, path, 0);
+	const json_t *spread = json_object_get(value_at(run, "spread"), path);
+	double low = json_number_value(json_array_get(spread, 0)),
+	       high = json_number_value(json_array_get(spread, 1)),
+	       median = value_number(run, path, 0);
 
-	if (json_number(run, "rounds", 1) < 2 || spread == NULL || median <= 0)
+	if (value_number(run, "rounds", 1) < 2 || spread == NULL || median <= 0)
 		fputs(" once |", out);
 	else
-		fprintf(out, " %+.0f %+.0f %% |", 100 * (spread->first->number / median - 1),
-			100 * (spread->first->next->number / median - 1));
+		fprintf(out, " %+.0f %+.0f %% |", 100 * (low / median - 1),
+			100 * (high / median - 1));
 }
 
 /* Operations per second in millions or thousands, and the peak of memory. */
-static void put_rest(FILE *out, const struct json *run)
+static void put_rest(FILE *out, const json_t *run)
 {
-	double rate = json_number(run, "ops_per_second", 0);
+	double rate = value_number(run, "ops_per_second", 0);
 
 	if (rate >= 1e6)
 		fprintf(out, " %.3g M |", rate / 1e6);
 	else
 		fprintf(out, " %.3g k |", rate / 1e3);
 	put_spread(out, run, "ops_per_second");
-	fprintf(out, " %.0f MiB |\n", json_number(run, "pss_peak_bytes", 0) / 1048576);
+	fprintf(out, " %.0f MiB |\n", value_number(run, "pss_peak_bytes", 0) / 1048576);
 }
 
-static void markdown_plans(FILE *out, const struct json *pause)
+static void markdown_plans(FILE *out, const json_t *pause)
 {
+	const json_t *run;
+	size_t i;
+
 	if (pause == NULL)
 		return;
 	fputs("\n| workload, plan | pause p50 | p99 | max | operation p99.99 | wait p99.9 | operations/s | spread | PSS peak |\n"
 	      "|---|---|---|---|---|---|---|---|---|\n",
 	      out);
-	JSON_EACH(run, json_get(pause, "runs"))
-	{
-		const char *plan = json_string(run, "plan", "?");
+	json_array_foreach (value_at(pause, "runs"), i, run) {
+		const char *plan = value_text(run, "plan", "?");
 
 		if (!is_ok(run))
 			continue;
-		fprintf(out, "| %s, %s%s%s |", json_string(run, "workload", "?"),
+		fprintf(out, "| %s, %s%s%s |", value_text(run, "workload", "?"),
 			strcmp(plan, "none") == 0 ? "malloc" : plan,
-			json_string(run, "delivery", "")[0] == '\0' ? "" : " + ",
-			json_string(run, "delivery", ""));
+			value_text(run, "delivery", "")[0] == '\0' ? "" : " + ",
+			value_text(run, "delivery", ""));
 		put_times(out, run);
 		put_rest(out, run);
 	}
 }
 
-static void markdown_heap(FILE *out, const struct json *sweep)
+static void markdown_heap(FILE *out, const json_t *sweep)
 {
+	const json_t *run;
+	size_t i;
+
 	if (sweep == NULL)
 		return;
 	fputs("\nPauses by heap size (`cache`, one thread, half of the heap alive, plan `minor`):\n\n"
 	      "| heap | pause p50 | p99 | max | operation p99.99 | wait p99.9 | operations/s | spread | PSS peak |\n"
 	      "|---|---|---|---|---|---|---|---|---|\n",
 	      out);
-	JSON_EACH(run, json_get(sweep, "runs"))
-	{
-		if (!is_ok(run) || strcmp(json_string(run, "sweep", ""), "heap") != 0 ||
-		    strcmp(json_string(run, "plan", ""), "minor") != 0)
+	json_array_foreach (value_at(sweep, "runs"), i, run) {
+		if (!is_ok(run) || strcmp(value_text(run, "sweep", ""), "heap") != 0 ||
+		    strcmp(value_text(run, "plan", ""), "minor") != 0)
 			continue;
-		fprintf(out, "| %.0f MiB |", json_number(run, "sweep_value", 0) / 1048576);
+		fprintf(out, "| %.0f MiB |", value_number(run, "sweep_value", 0) / 1048576);
 		put_times(out, run);
 		put_rest(out, run);
 	}
 }
 
-static void markdown_peers(FILE *out, const struct json *peers)
+static void markdown_peers(FILE *out, const json_t *peers)
 {
+	const json_t *run;
+	size_t i;
+
 	if (peers == NULL)
 		return;
 	fprintf(out,
@@ -120,32 +130,31 @@ static void markdown_peers(FILE *out, const struct json *peers)
 		"ten times the fastest runs once):\n\n"
 		"| workload, peer | time | spread | pause max | operation p99.99 | wait p99.9 | CPU | PSS peak |\n"
 		"|---|---|---|---|---|---|---|---|\n",
-		json_number(peers, "rounds", 0));
-	JSON_EACH(run, json_get(peers, "results"))
-	{
-		fprintf(out, "| %s, %s |", json_string(run, "workload", "?"),
-			json_string(run, "peer", "?"));
+		value_number(peers, "rounds", 0));
+	json_array_foreach (value_at(peers, "results"), i, run) {
+		fprintf(out, "| %s, %s |", value_text(run, "workload", "?"),
+			value_text(run, "peer", "?"));
 		if (!is_ok(run)) {
-			fprintf(out, " %s | | | | | | |\n", json_string(run, "status", "?"));
+			fprintf(out, " %s | | | | | | |\n", value_text(run, "status", "?"));
 			continue;
 		}
-		put_time(out, json_number(run, "seconds", 0) * 1e6);
+		put_time(out, value_number(run, "seconds", 0) * 1e6);
 		put_spread(out, run, "seconds");
-		put_time(out, json_number(run, "pause_us.max", 0));
-		put_time(out, json_number(run, "op_us.p9999", 0));
-		put_time(out, json_number(run, "arrival_us.p999", 0));
-		fprintf(out, " %.3g s | %.0f MiB |\n", json_number(run, "cpu_seconds", 0),
-			json_number(run, "pss_peak_bytes", 0) / 1048576);
+		put_time(out, value_number(run, "pause_us.max", 0));
+		put_time(out, value_number(run, "op_us.p9999", 0));
+		put_time(out, value_number(run, "arrival_us.p999", 0));
+		fprintf(out, " %.3g s | %.0f MiB |\n", value_number(run, "cpu_seconds", 0),
+			value_number(run, "pss_peak_bytes", 0) / 1048576);
 	}
 }
 
-void markdown_write(FILE *out, const struct json *bundle, const char *path)
+void markdown_write(FILE *out, const json_t *bundle, const char *path)
 {
 	fprintf(out,
 		"Linux %s, %s, %.0f CPUs; `%s`; all figures are in [%s](%s), and none of them was typed by "
 		"hand. `spread` is how far the rounds lie from the median. What they do not show is in [docs/benchmarks.md](docs/benchmarks.md).\n",
-		json_string(bundle, "kernel", "?"), json_string(bundle, "machine", "?"),
-		json_number(bundle, "cpus", 0), json_string(bundle, "command", "?"), path, path);
+		value_text(bundle, "kernel", "?"), value_text(bundle, "machine", "?"),
+		value_number(bundle, "cpus", 0), value_text(bundle, "command", "?"), path, path);
 	markdown_plans(out, part_of(bundle, "gc_pause", false));
 	markdown_heap(out, part_of(bundle, "gc_pause", true));
 	markdown_peers(out, part_of(bundle, "peers", false));

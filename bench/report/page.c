@@ -20,14 +20,17 @@ static void write_asset(FILE *out, const char *from, const char *to)
 }
 
 /* JSON inside HTML: a `<` can only stand in a string, where it may as well be written so. */
-static void write_escaped(FILE *out, const char *text, size_t bytes)
+static int write_escaped(const char *text, size_t bytes, void *context)
 {
+	FILE *out = context;
+
 	for (size_t i = 0; i < bytes; i++) {
 		if (text[i] == '<')
 			fputs("\\u003c", out);
 		else
 			fputc(text[i], out);
 	}
+	return 0;
 }
 
 static void write_attribute(FILE *out, const char *text)
@@ -54,8 +57,8 @@ void page_write(FILE *out, const struct result_set *sets, size_t count)
 		fputs("<script type=\"application/json\" data-file=\"", out);
 		write_attribute(out, sets[i].name);
 		fputs("\">\n", out);
-		write_escaped(out, sets[i].text, sets[i].bytes);
-		fputs("</script>\n", out);
+		json_dump_callback(sets[i].root, write_escaped, out, DUMP_FLAGS);
+		fputs("\n</script>\n", out);
 	}
 	fputs("<script>\n", out);
 	write_asset(out, asset_draw, asset_draw_end);

@@ -5,16 +5,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "bench/json/json.h"
+#include "shared/json.h"
 
 /* A set of results: a file, or a part of a file that `--bundle` made. */
 struct result_set {
 	const char *name; /* of the file, for people */
 	const char *tool; /* "gc_pause", ...; "trace" for a trace, which names none */
-	const struct json *root;
-	const char *text; /* as written */
-	size_t bytes;
+	json_t *root;
 };
+
+/* Figures are written as they were read: none has more digits than this. */
+#define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
 /* The page, with everything in it. */
 void page_write(FILE *out, const struct result_set *sets, size_t count);
@@ -23,6 +24,6 @@ void page_write(FILE *out, const struct result_set *sets, size_t count);
 void terminal_write(FILE *out, const struct result_set *sets, size_t count);
 
 /* The README's section, from one bundle. */
-void markdown_write(FILE *out, const struct json *bundle, const char *path);
+void markdown_write(FILE *out, const json_t *bundle, const char *path);
 
 #endif

@@ -15,22 +15,22 @@ static void put_us(FILE *out, double us)
 		fprintf(out, "%9.3g s", us / 1e6);
 }
 
-static void put_run(FILE *out, const char *first, const char *second, const struct json *run)
+static void put_run(FILE *out, const char *first, const char *second, const json_t *run)
 {
 	static const char *const times[] = {"pause_us.p50", "pause_us.p99", "pause_us.max",
 					    "op_us.p9999",  "op_us.max",    "arrival_us.p999"};
 
 	fprintf(out, "%-10s%-22s", first, second);
-	if (strcmp(json_string(run, "status", ""), "ok") != 0) {
-		fprintf(out, "  %s: %s\n", json_string(run, "status", "?"),
-			json_string(run, "message", ""));
+	if (strcmp(value_text(run, "status", ""), "ok") != 0) {
+		fprintf(out, "  %s: %s\n", value_text(run, "status", "?"),
+			value_text(run, "message", ""));
 		return;
 	}
 	for (size_t t = 0; t < sizeof(times) / sizeof(times[0]); t++)
-		put_us(out, json_number(run, times[t], 0));
-	fprintf(out, "%11.3g%8.0f MiB%8.2f s\n", json_number(run, "ops_per_second", 0),
-		json_number(run, "pss_peak_bytes", 0) / 1048576,
-		json_number(run, "cpu_seconds", 0));
+		put_us(out, value_number(run, times[t], 0));
+	fprintf(out, "%11.3g%8.0f MiB%8.2f s\n", value_number(run, "ops_per_second", 0),
+		value_number(run, "pss_peak_bytes", 0) / 1048576,
+		value_number(run, "cpu_seconds", 0));
 }
 
 static void put_head(FILE *out)
@@ -39,66 +39,69 @@ static void put_head(FILE *out)
 		"pause max", "op p99.99", "op max", "wait p99.9", "ops/s", "PSS peak", "CPU");
 }
 
-static void put_pause(FILE *out, const struct json *root)
+static void put_pause(FILE *out, const json_t *root)
 {
+	const json_t *run;
+	size_t i;
+
 	put_head(out);
-	JSON_EACH(run, json_get(root, "runs"))
-	{
-		const char *sweep = json_string(run, "sweep", NULL);
+	json_array_foreach (value_at(root, "runs"), i, run) {
+		const char *sweep = value_text(run, "sweep", NULL);
 		char name[64];
 
 		if (sweep != NULL)
 			snprintf(name, sizeof(name), "%s %.6g %s", sweep,
-				 json_number(run, "sweep_value", 0), json_string(run, "plan", "?"));
+				 value_number(run, "sweep_value", 0), value_text(run, "plan", "?"));
 		else
-			snprintf(name, sizeof(name), "%s %s", json_string(run, "plan", "?"),
-				 json_string(run, "delivery", ""));
-		put_run(out, json_string(run, "workload", "?"), name, run);
+			snprintf(name, sizeof(name), "%s %s", value_text(run, "plan", "?"),
+				 value_text(run, "delivery", ""));
+		put_run(out, value_text(run, "workload", "?"), name, run);
 	}
 	fputc('\n', out);
 }
 
-static void put_peers(FILE *out, const struct json *root)
+static void put_peers(FILE *out, const json_t *root)
 {
+	const json_t *run;
+	size_t i;
+
 	put_head(out);
-	JSON_EACH(run, json_get(root, "results"))
-	{
-		put_run(out, json_string(run, "workload", "?"), json_string(run, "peer", "?"), run);
-	}
+	json_array_foreach (value_at(root, "results"), i, run)
+		put_run(out, value_text(run, "workload", "?"), value_text(run, "peer", "?"), run);
 	fputc('\n', out);
 }
 
-static void put_crossovers(FILE *out, const struct json *root)
+static void put_crossovers(FILE *out, const json_t *root)
 {
-	JSON_EACH(cross, json_get(root, "crossovers"))
-	{
+	const json_t *cross;
+	size_t i;
+
+	json_array_foreach (value_at(root, "crossovers"), i, cross)
 		fprintf(out, "%s dirty pages of %.0f: from %.0f on, %s needs less time than %s\n",
-			json_string(cross, "layout", "?"), json_number(cross, "heap_pages", 0),
-			json_number(cross, "dirty_pages", 0), json_string(cross, "method", "?"),
-			json_string(cross, "instead_of", "?"));
-	}
+			value_text(cross, "layout", "?"), value_number(cross, "heap_pages", 0),
+			value_number(cross, "dirty_pages", 0), value_text(cross, "method", "?"),
+			value_text(cross, "instead_of", "?"));
 	fputc('\n', out);
 }
 
-static void put_compaction(FILE *out, const struct json *root)
+static void put_compaction(FILE *out, const json_t *root)
 {
+	const json_t *run;
+	size_t i;
+
 	fprintf(out, "%-10s%-22s%10s%11s%11s%13s%13s\n", "sweep", "plan", "time", "CPU",
 		"pause max", "pages made", "peak");
-	JSON_EACH(run, json_get(root, "results"))
-	{
+	json_array_foreach (value_at(root, "results"), i, run) {
 		char name[64];
 
-		snprintf(name, sizeof(name), "%s %s%s", json_string(run, "plan", "?"),
-			 json_string(run, "delivery", ""),
-			 json_get(run, "mutator") != NULL &&
-					 json_get(run, "mutator")->kind == JSON_TRUE
-				 ? "+mutator"
-				 : "");
+		snprintf(name, sizeof(name), "%s %s%s", value_text(run, "plan", "?"),
+			 value_text(run, "delivery", ""),
+			 json_is_true(value_at(run, "mutator")) ? "+mutator" : "");
 		fprintf(out, "%-10s%-22s%8.3f s%9.3f s%8.0f us%13.0f%9.0f MiB\n",
-			json_string(run, "sweep", "?"), name, json_number(run, "seconds", 0),
-			json_number(run, "cpu_seconds", 0), json_number(run, "pause_us_max", 0),
-			json_number(run, "pages_allocated", 0),
-			json_number(run, "peak_bytes", 0) / 1048576);
+			value_text(run, "sweep", "?"), name, value_number(run, "seconds", 0),
+			value_number(run, "cpu_seconds", 0), value_number(run, "pause_us_max", 0),
+			value_number(run, "pages_allocated", 0),
+			value_number(run, "peak_bytes", 0) / 1048576);
 	}
 	fputc('\n', out);
 }

@@ -2,12 +2,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "bench/json/json.h"
+#include "shared/json.h"
 #include "bench/uffd_ops/derived.h"
 #include "bench/uffd_ops/report.h"
 
-static void json_quantiles(FILE *out, const char *name, const struct quantiles *quantiles,
-			   bool count)
+static void put_quantiles(FILE *out, const char *name, const struct quantiles *quantiles,
+			  bool count)
 {
 	fprintf(out, ",\"%s\":{", name);
 	if (count)
@@ -16,22 +16,22 @@ static void json_quantiles(FILE *out, const char *name, const struct quantiles *
 		quantiles->min, quantiles->p50, quantiles->p90, quantiles->p99, quantiles->max);
 }
 
-static void json_result(FILE *out, const struct op_result *result)
+static void put_result(FILE *out, const struct op_result *result)
 {
 	static const char *const status[] = {"ok", "wrong", "absent"};
 
 	fprintf(out, "{\"name\":\"%s\",\"variant\":", result->name);
-	json_write_string(out, result->variant);
+	value_put_text(out, result->variant);
 	fprintf(out, ",\"status\":\"%s\",\"why\":", status[result->status]);
-	json_write_string(out, result->why);
+	value_put_text(out, result->why);
 	if (result->status == OP_OK) {
 		fprintf(out,
 			",\"page_bytes\":%zu,\"pages\":%zu,\"batch\":%zu,\"rounds\":%zu,"
 			"\"preempted\":%zu",
 			result->page_bytes, result->pages, result->batch, result->rounds,
 			result->preempted);
-		json_quantiles(out, "ns_per_page", &result->page_ns, false);
-		json_quantiles(out, "ns_per_call", &result->call_ns, true);
+		put_quantiles(out, "ns_per_page", &result->page_ns, false);
+		put_quantiles(out, "ns_per_call", &result->call_ns, true);
 	}
 	fputc('}', out);
 }
@@ -48,8 +48,8 @@ static void list_next(struct list *list)
 	list->separator = ",\n";
 }
 
-static void json_derived_row(struct list *list, const struct suite *suite, enum layout layout,
-			     size_t heap_pages, size_t dirty_pages)
+static void put_derived_row(struct list *list, const struct suite *suite, enum layout layout,
+			    size_t heap_pages, size_t dirty_pages)
 {
 	enum method best = derived_best(suite, layout, heap_pages, dirty_pages);
 
@@ -69,7 +69,7 @@ static void json_derived_row(struct list *list, const struct suite *suite, enum 
 	}
 }
 
-static void json_derived(FILE *out, const struct suite *suite)
+static void put_derived(FILE *out, const struct suite *suite)
 {
 	struct list list = {out, "\n"};
 
@@ -80,13 +80,13 @@ static void json_derived(FILE *out, const struct suite *suite)
 				size_t dirty = derived_dirty_pages(pages, i);
 
 				if (dirty > 0)
-					json_derived_row(&list, suite, (enum layout)layout, pages,
-							 dirty);
+					put_derived_row(&list, suite, (enum layout)layout, pages,
+							dirty);
 			}
 }
 
-static void json_crossover(void *context, enum layout layout, size_t heap_pages, size_t dirty_pages,
-			   enum method method, enum method instead_of)
+static void put_crossover(void *context, enum layout layout, size_t heap_pages, size_t dirty_pages,
+			  enum method method, enum method instead_of)
 {
 	struct list *list = context;
 
@@ -106,22 +106,22 @@ void report_json(FILE *out, const struct suite *suite, bool quick)
 
 	uname(&machine);
 	fprintf(out, "{\"tool\":\"uffd_ops\",\"kernel\":");
-	json_write_string(out, machine.release);
+	value_put_text(out, machine.release);
 	fprintf(out, ",\"machine\":");
-	json_write_string(out, machine.machine);
+	value_put_text(out, machine.machine);
 	fprintf(out, ",\"cpus\":%ld,\"page_bytes\":%zu,\"pages\":%zu,\"rounds\":%u,\"quick\":%s,",
 		sysconf(_SC_NPROCESSORS_ONLN), page_bytes, suite->bytes / page_bytes,
 		suite->most_rounds, quick ? "true" : "false");
 	fprintf(out, "\n\"results\":[");
 	for (size_t i = 0; i < suite->count; i++) {
 		list_next(&results);
-		json_result(out, &suite->results[i]);
+		put_result(out, &suite->results[i]);
 	}
 	fprintf(out, "],\n\"derived\":[");
 	if (suite->only == NULL)
-		json_derived(out, suite);
+		put_derived(out, suite);
 	fprintf(out, "],\n\"crossovers\":[");
 	if (suite->only == NULL)
-		derived_crossovers(suite, json_crossover, &crossovers);
+		derived_crossovers(suite, put_crossover, &crossovers);
 	fprintf(out, "]}\n");
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Lower layers do not know higher ones. From the bottom: gc/base, gc/os, gc/heap, gc/collect with
-# gc/*.c, runtime, and then tests and benchmarks. Anybody may include public headers.
+# gc/*.c, runtime, and then tests and benchmarks, with what they share. Anybody may include public headers.
 . "$(dirname "$0")/common.sh"
 
 # May file $1 include $2, a path from the top?
@@ -14,8 +14,9 @@ may_include()
 	gc/heap/*) case $2 in gc/base/* | gc/os/* | gc/heap/* | third_party/*) ;; *) return 1 ;; esac ;;
 	gc/*) case $2 in gc/* | third_party/*) ;; *) return 1 ;; esac ;;
 	runtime/*) case $2 in gc/* | runtime/*) ;; *) return 1 ;; esac ;;
-	test/*) case $2 in gc/* | runtime/* | test/* | third_party/*) ;; *) return 1 ;; esac ;;
-	bench/*) case $2 in gc/* | runtime/* | bench/* | examples/lisp/lisp.h) ;; *) return 1 ;; esac ;;
+	shared/*) case $2 in shared/*) ;; *) return 1 ;; esac ;;
+	test/*) case $2 in gc/* | runtime/* | shared/* | test/* | third_party/*) ;; *) return 1 ;; esac ;;
+	bench/*) case $2 in gc/* | runtime/* | shared/* | bench/* | examples/lisp/lisp.h) ;; *) return 1 ;; esac ;;
 	esac
 }
 
@@ -46,6 +47,8 @@ while read -r file path; do
 	runtime/include/*:*/*) violation "$file (public) must not include <$path>" ;;
 	third_party/*:jemalloc/*) ;;
 	*:jemalloc/*) violation "$file must use third_party/plx_jemalloc.h" ;;
+	shared/json.h:jansson.h) ;;
+	*:jansson.h) violation "$file must use shared/json.h, for the library does without jansson" ;;
 	esac
 done << EOF
 $angled

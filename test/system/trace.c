@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/json.h"
 #include "test/support/inject.h"
-#include "test/support/json.h"
 #include "test/support/shadow.h"
 
 #define CHECK(condition)                                                                \
@@ -49,14 +49,14 @@ static char *read_file(const char *name)
 	return text;
 }
 
-static struct json *read_trace(const char *text)
+static json_t *read_trace(const char *text)
 {
-	size_t at;
-	struct json *trace = json_parse(text, &at);
+	char why[VALUE_WHY_BYTES];
+	json_t *trace = value_parse(text, why);
 
 	if (trace == NULL)
-		fprintf(stderr, "no JSON at %zu: %.80s\n", at, text + at);
-	CHECK(trace != NULL && trace->kind == JSON_ARRAY);
+		fprintf(stderr, "no JSON: %s\n", why);
+	CHECK(json_is_array(trace));
 	return trace;
 }
 
@@ -86,43 +86,60 @@ struct span {
 	const char *name, *category;
 	double tid;
 	int64_t start, end;
-	const struct json *event;
+	const json_t *event;
 };
 
-static bool is_phase(const struct json *event, const char *ph)
+/* What must be there. */
+static const char *text_of(const json_t *event, const char *name)
 {
-	return strcmp(json_text(event, "ph"), ph) == 0;
+	const char *text = value_text(event, name, NULL);
+
+	CHECK(text != NULL);
+	return text;
 }
 
-static int64_t nanoseconds(const struct json *event, const char *name)
+static double number_of(const json_t *event, const char *name)
 {
-	return (int64_t)(json_number(event, name) * 1000 + 0.5);
+	CHECK(json_is_number(value_at(event, name)));
+	return value_number(event, name, 0);
 }
 
-static size_t count_named(const struct json *trace, const char *name)
+static bool is_phase(const json_t *event, const char *ph)
 {
-	size_t count = 0;
+	return strcmp(text_of(event, "ph"), ph) == 0;
+}
 
-	for (size_t i = 0; i < trace->count; i++)
-		count += strcmp(json_text(trace->items[i], "name"), name) == 0;
+static int64_t nanoseconds(const json_t *event, const char *name)
+{
+	return (int64_t)(number_of(event, name) * 1000 + 0.5);
+}
+
+static size_t count_named(const json_t *trace, const char *name)
+{
+	const json_t *event;
+	size_t count = 0, i;
+
+	json_array_foreach (trace, i, event)
+		count += strcmp(text_of(event, "name"), name) == 0;
 	return count;
 }
 
-static struct span *spans_of(const struct json *trace, size_t *count)
+static struct span *spans_of(const json_t *trace, size_t *count)
 {
-	struct span *spans = malloc(trace->count * sizeof(*spans));
+	struct span *spans = malloc(json_array_size(trace) * sizeof(*spans));
+	const json_t *event;
+	size_t i;
 
 	CHECK(spans != NULL);
 	*count = 0;
-	for (size_t i = 0; i < trace->count; i++) {
-		const struct json *event = trace->items[i];
+	json_array_foreach (trace, i, event) {
 		struct span *span = &spans[*count];
 
 		if (!is_phase(event, "X"))
 			continue;
-		*span = (struct span){.name = json_text(event, "name"),
-				      .category = json_text(event, "cat"),
-				      .tid = json_number(event, "tid"),
+		*span = (struct span){.name = text_of(event, "name"),
+				      .category = text_of(event, "cat"),
+				      .tid = number_of(event, "tid"),
 				      .start = nanoseconds(event, "ts"),
 				      .event = event};
 		span->end = span->start + nanoseconds(event, "dur");
@@ -186,15 +203,16 @@ static size_t check_phases(const struct span *spans, size_t count)
 }
 
 /* What one thread alone records comes in the order of its ends. */
-static void check_order(const struct json *trace, double collector)
+static void check_order(const json_t *trace, double collector)
 {
+	const json_t *event;
 	int64_t last = 0;
+	size_t i;
 
-	for (size_t i = 0; i < trace->count; i++) {
-		const struct json *event = trace->items[i];
+	json_array_foreach (trace, i, event) {
 		int64_t at;
 
-		if (is_phase(event, "M") || json_number(event, "tid") != collector)
+		if (is_phase(event, "M") || number_of(event, "tid") != collector)
 			continue;
 		at = nanoseconds(event, "ts");
 		at += is_phase(event, "X") ? nanoseconds(event, "dur") : 0;
@@ -204,38 +222,41 @@ static void check_order(const struct json *trace, double collector)
 }
 
 /* The name of a thread, or NULL. */
-static const char *thread_name(const struct json *trace, double tid)
+static const char *thread_name(const json_t *trace, double tid)
 {
-	for (size_t i = 0; i < trace->count; i++) {
-		const struct json *event = trace->items[i];
+	const json_t *event;
+	size_t i;
 
-		if (strcmp(json_text(event, "name"), "thread_name") == 0 &&
-		    json_number(event, "tid") == tid)
-			return json_text(json_get(event, "args"), "name");
+	json_array_foreach (trace, i, event) {
+		if (strcmp(text_of(event, "name"), "thread_name") == 0 &&
+		    number_of(event, "tid") == tid)
+			return text_of(event, "args.name");
 	}
 	return NULL;
 }
 
-static bool has_thread(const struct json *trace, const char *name)
+static bool has_thread(const json_t *trace, const char *name)
 {
-	for (size_t i = 0; i < trace->count; i++) {
-		const struct json *event = trace->items[i];
+	const json_t *event;
+	size_t i;
 
-		if (strcmp(json_text(event, "name"), "thread_name") == 0 &&
-		    strcmp(json_text(json_get(event, "args"), "name"), name) == 0)
+	json_array_foreach (trace, i, event) {
+		if (strcmp(text_of(event, "name"), "thread_name") == 0 &&
+		    strcmp(text_of(event, "args.name"), name) == 0)
 			return true;
 	}
 	return false;
 }
 
-static void check_threads(const struct json *trace, const struct shadow_options *options)
+static void check_threads(const json_t *trace, const struct shadow_options *options)
 {
-	for (size_t i = 0; i < trace->count; i++) {
-		const struct json *event = trace->items[i];
+	const json_t *event;
+	size_t i;
 
-		CHECK((int)json_number(event, "pid") == (int)getpid());
+	json_array_foreach (trace, i, event) {
+		CHECK((int)number_of(event, "pid") == (int)getpid());
 		if (is_phase(event, "X") || is_phase(event, "i"))
-			CHECK(thread_name(trace, json_number(event, "tid")) != NULL);
+			CHECK(thread_name(trace, number_of(event, "tid")) != NULL);
 	}
 	CHECK(has_thread(trace, "pauses") && has_thread(trace, "collector"));
 	CHECK(has_thread(trace, "worker 1") && has_thread(trace, "mutator"));
@@ -244,7 +265,7 @@ static void check_threads(const struct json *trace, const struct shadow_options 
 		      (strcmp(options->delivery, "thread") == 0));
 }
 
-static void check_trace(const struct json *trace, const struct shadow_options *options,
+static void check_trace(const json_t *trace, const struct shadow_options *options,
 			const struct plx_stats *stats)
 {
 	size_t count, cycles;
@@ -283,7 +304,7 @@ static void run(struct shadow_options *options, bool fine)
 	struct shadow_tally tally;
 	struct plx_stats stats;
 	struct plx_heap *heap;
-	struct json *trace;
+	json_t *trace;
 	char *text;
 
 	setenv("GC_TRACE", file("run.json"), 1);
@@ -296,7 +317,7 @@ static void run(struct shadow_options *options, bool fine)
 	trace = read_trace(text);
 	check_trace(trace, options, &stats);
 	CHECK((count_named(trace, "refill") != 0) == fine);
-	json_free(trace);
+	json_decref(trace);
 	free(text);
 	unlink(find_file("run", ".json"));
 }
@@ -347,14 +368,14 @@ static void test_two_heaps(void)
 		snprintf(stem[i], sizeof(stem[i]), "%c%%%d", "ab"[i], (int)getpid());
 	}
 	for (int i = 0; i < 2; i++) {
-		struct json *trace;
+		json_t *trace;
 		char *text;
 
 		CHECK(plx_heap_destroy(heaps[i]) == PLX_OK);
 		text = read_file(find_file(stem[i], ".json"));
 		trace = read_trace(text);
 		CHECK(count_named(trace, "cycle") == 1);
-		json_free(trace);
+		json_decref(trace);
 		free(text);
 		unlink(find_file(stem[i], ".json"));
 	}
@@ -383,21 +404,20 @@ static void test_cut_off(void)
 {
 	struct plx_error error;
 	struct plx_heap *heap = make(file("cut"), &error);
-	struct json *trace;
-	char *text, *end;
-	size_t at;
+	json_t *trace;
+	char *text, *end, why[VALUE_WHY_BYTES];
 
 	CHECK(heap != NULL);
 	for (int i = 0; i < 3; i++)
 		plx_heap_collect(heap);
 	plx_heap_collect(heap); /* the third was written before the fourth began */
 	text = read_file(find_file("cut", ""));
-	CHECK(json_parse(text, &at) == NULL);
+	CHECK(value_parse(text, why) == NULL);
 	CHECK((end = strrchr(text, '\n')) != NULL && end[-1] == ',');
 	strcpy(end - 1, "]");
 	trace = read_trace(text);
 	CHECK(count_named(trace, "cycle") >= 3);
-	json_free(trace);
+	json_decref(trace);
 	free(text);
 	CHECK(plx_heap_destroy(heap) == PLX_OK);
 	unlink(find_file("cut", ""));

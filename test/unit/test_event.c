@@ -1,5 +1,5 @@
 /* test/unit/test_event.c: rings of events: order, overwriting, a reader beside a writer, a signal handler
- * that interrupts a put [EV-2], rings that change hands; and the JSON reader that other tests rely on. */
+ * that interrupts a put [EV-2], rings that change hands. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "gc/base/event.h"
-#include "test/support/json.h"
 
 static struct gc_events events;
 static struct gc_event_ring *ring;
@@ -263,31 +262,6 @@ static void rings_change_hands(void **state)
 	gc_events_destroy(&events);
 }
 
-static void json_is_strict(void **state)
-{
-	static const char *const good[] = {
-		"[]", " {\"a\" : [1, -2.5e+3, true, null, \"x\\n\\u00e9\"]} ", "0", "\"\""};
-	static const char *const bad[] = {"",	     "[",   "[1,]",  "{\"a\":1,}", "{a:1}",   "01",
-					  "1.",	     "nul", "[1 2]", "\"\n\"",	   "\"\\x\"", "[]]",
-					  "{\"a\"}", "+1",  "\"",    "'a'"};
-	struct json *value;
-	size_t at;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		value = json_parse(good[i], &at);
-		assert_non_null(value);
-		json_free(value);
-	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_null(json_parse(bad[i], &at));
-	value = json_parse("{\"name\":\"n\",\"ts\":12.5}", &at);
-	assert_string_equal(json_text(value, "name"), "n");
-	assert_true(json_number(value, "ts") == 12.5);
-	assert_null(json_get(value, "other"));
-	json_free(value);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,7 +273,6 @@ int main(void)
 		cmocka_unit_test(a_reader_and_handlers_beside_a_writer),
 		cmocka_unit_test(several_threads_may_share_one),
 		cmocka_unit_test(rings_change_hands),
-		cmocka_unit_test(json_is_strict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
