@@ -95,23 +95,25 @@ struct plx_handle *plx_handle_push_slow(struct plx_thread *pub, void *ref)
 	return plx_handle_push(pub, ref);
 }
 
+/* The top page goes; those below it are full. */
+static void handle_page_drop(struct rt_thread *thread)
+{
+	struct plx_thread *pub = &thread->gc.pub;
+	struct plx_handle *page = thread->handle_pages[--thread->handle_page_count];
+
+	handle_clear(pub, page, pub->handle_top);
+	handle_page_give_back(pub->heap, page);
+	pub->handle_top = pub->handle_limit = NULL;
+	if (thread->handle_page_count == 0)
+		return;
+	page = thread->handle_pages[thread->handle_page_count - 1];
+	pub->handle_top = pub->handle_limit = page + handles_per_page(pub->heap);
+}
+
 static void handle_scope_exit(struct plx_thread *pub, const struct plx_scope *scope)
 {
-	struct rt_thread *thread = rt_thread_of(pub);
-
-	while (pub->handle_limit != scope->limit) {
-		struct plx_handle *page = thread->handle_pages[--thread->handle_page_count];
-
-		handle_clear(pub, page, pub->handle_top);
-		handle_page_give_back(pub->heap, page);
-		if (thread->handle_page_count == 0) {
-			pub->handle_top = pub->handle_limit = NULL;
-			break;
-		}
-		page = thread->handle_pages[thread->handle_page_count - 1];
-		pub->handle_limit = page + handles_per_page(pub->heap);
-		pub->handle_top = pub->handle_limit; /* pages below the top one are full */
-	}
+	while (pub->handle_limit != scope->limit)
+		handle_page_drop(rt_thread_of(pub));
 	handle_clear(pub, scope->top, pub->handle_top);
 	pub->handle_top = scope->top;
 }
@@ -123,13 +125,15 @@ void plx_scope_exit(struct plx_thread *pub, const struct plx_scope *scope)
 	handle_scope_exit(pub, scope);
 }
 
-/* Also for a thread that is no more: see fork.c. */
-void rt_handles_drop_thread(struct rt_thread *thread)
+/* Its scoped handles; there may be millions, so a thread that runs polls in between. For one that is no more
+ * (see fork.c) nothing does. A safepoint then. */
+void rt_handles_drop_thread(struct rt_thread *thread, bool runs)
 {
-	struct plx_scope all = {NULL, NULL};
-
-	if (thread->gc.pub.handle_limit)
-		handle_scope_exit(&thread->gc.pub, &all);
+	while (thread->gc.pub.handle_limit) {
+		handle_page_drop(thread);
+		if (runs)
+			plx_poll(&thread->gc.pub);
+	}
 }
 
 static struct plx_handle *handle_take(struct plx_heap *heap)

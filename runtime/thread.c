@@ -141,7 +141,7 @@ void plx_thread_detach(struct plx_thread *pub)
 	GC_REQUIRE(!thread->native,
 		   "plx_thread_detach on a registered stack: switch to the thread's "
 		   "own first (plx_native_stack_switch with NULL)");
-	rt_handles_drop_thread(thread);
+	rt_handles_drop_thread(thread, true);
 	/* BLOCKED first: a pause under way holds the lock and must not wait for this thread. */
 	rt_state_leave(thread, RT_BLOCKED);
 	pthread_mutex_lock(&heap->threads_lock);
@@ -185,7 +185,7 @@ static void thread_forget_other(struct plx_heap *heap, struct rt_thread *thread)
 		rt_stack_forget(&thread->native->words);
 		gc_store_relaxed(&thread->native->state, RT_NATIVE_PARKED); /* alone */
 	}
-	rt_handles_drop_thread(thread);
+	rt_handles_drop_thread(thread, false);
 	gc_tlab_drop_all(&heap->gc, &thread->gc);
 	thread_unlink_locked(heap, thread);
 	gc_meta_free(thread->signal_stack, thread->signal_stack_bytes);

@@ -283,7 +283,7 @@ bool rt_thread_is_own(const struct plx_thread *thread);
 /* handle.c */
 void rt_handles_init(struct plx_heap *heap);
 void rt_handles_destroy(struct plx_heap *heap);
-void rt_handles_drop_thread(struct rt_thread *thread);
+void rt_handles_drop_thread(struct rt_thread *thread, bool runs);
 
 /* stack.c */
 typedef void (*rt_stand_call)(struct rt_thread *thread, void *context);

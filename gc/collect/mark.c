@@ -27,10 +27,9 @@
 #define MARK_STACK_FIRST 8192
 #define MARK_PIECE_BYTES 32768
 #define MARK_PIECES 64
-#define MARK_ROOTS_MOST \
-	65536 /* references of root stacks that wait for the workers, who share them */
-#define MARK_SHARE_EVERY 128 /* objects between two looks for hungry workers */
-#define MARK_SHARE_LEAST 32  /* references worth giving away */
+#define MARK_ROOTS_MOST 65536 /* references of roots that wait, before all workers follow them */
+#define MARK_SHARE_EVERY 128  /* objects between two looks for hungry workers */
+#define MARK_SHARE_LEAST 32   /* references worth giving away */
 
 struct mark_piece {
 	uintptr_t object;
@@ -47,6 +46,7 @@ struct gc_mark {
 	struct mark_piece pieces[MARK_PIECES]; /* [M-5] */
 	uint32_t piece_count;
 	uint32_t until_share;
+	uint64_t marked;      /* objects, ever */
 	struct gc_found weak; /* see reference.c */
 };
 
@@ -289,8 +289,10 @@ static void mark_ring_next(struct gc_mark *mark)
 	mark->ring_head = (mark->ring_head + 1) % MARK_RING;
 	mark->ring_count--;
 	if (!gc_markbits_test(&heap->markbits, (struct gc_haddr){object}) &&
-	    gc_markbits_try_set(&heap->markbits, (struct gc_haddr){object}))
+	    gc_markbits_try_set(&heap->markbits, (struct gc_haddr){object})) {
+		mark->marked++;
 		mark_scan(mark, object, true);
+	}
 	if (--mark->until_share == 0)
 		mark_share(mark);
 }
@@ -423,6 +425,7 @@ static bool mark_take_shared(struct gc_mark *mark)
 static void mark_work(struct gc_worker *worker, void *context)
 {
 	struct gc_mark *mark = worker->mark;
+	uint64_t before = mark->marked;
 
 	(void)context;
 	do {
@@ -430,6 +433,16 @@ static void mark_work(struct gc_worker *worker, void *context)
 			mark_drain_stack(mark);
 		while (mark_take_logged(mark));
 	} while (mark_take_shared(mark));
+	/* Relaxed: a figure. */
+	gc_add_relaxed(&worker->heap->cycle.marked_together, mark->marked - before);
+}
+
+/* All that is queued, by all workers. Nothing is followed by one of them alone, however many roots there are:
+ * but for what a full queue could not take [M-4]. */
+static void mark_drain_together(struct gc_heap *heap)
+{
+	gc_mark_pool_begin(heap->mark_pool, gc_workers_count(heap));
+	gc_workers_run(heap, mark_work, NULL);
 }
 
 /* Until nothing is queued anywhere that this thread can see. */
@@ -438,8 +451,7 @@ void gc_mark_drain(struct gc_heap *heap)
 	struct gc_mark *own = mark_own(heap);
 
 	do {
-		gc_mark_pool_begin(heap->mark_pool, gc_workers_count(heap));
-		gc_workers_run(heap, mark_work, NULL);
+		mark_drain_together(heap);
 		if (gc_load_acquire(&heap->mark_overflowed)) { /* [MO-SATB] [M-4] */
 			gc_store_relaxed(&heap->mark_overflowed,
 					 0); /* set again if it happens again */
@@ -506,6 +518,14 @@ void gc_mark_root_object(struct gc_heap *heap, uintptr_t object)
 	mark_object(mark_own(heap), object);
 }
 
+/* A word of a root page or stack. */
+static void mark_root_word(struct gc_heap *heap, const void *slot)
+{
+	mark_value(mark_own(heap), gc_slot_load(slot)); /* relaxed: as in mark_slot */
+	if (mark_own(heap)->count >= MARK_ROOTS_MOST)
+		mark_drain_together(heap);
+}
+
 /* Concurrently, when all mutators have given their snapshots: a root dropped meanwhile was logged, a root
  * added meanwhile was reachable or is black. */
 void gc_mark_root_pages(struct gc_heap *heap)
@@ -520,12 +540,8 @@ void gc_mark_root_pages(struct gc_heap *heap)
 			continue;
 		bytes = gc_load_acquire(
 			&heap->regions.table[r].allocated_bytes); /* [MO-ROOTPAGE] */
-		for (uint64_t at = 0; at < bytes; at += sizeof(uintptr_t)) {
-			mark_value(mark_own(heap),
-				   gc_slot_load((void *)(start + at))); /* as in mark_slot */
-			if (at % 4096 == 0)
-				mark_drain_stack(mark_own(heap));
-		}
+		for (uint64_t at = 0; at < bytes; at += sizeof(uintptr_t))
+			mark_root_word(heap, (const void *)(start + at));
 	}
 }
 
@@ -535,12 +551,8 @@ void gc_mark_root_stacks(struct gc_heap *heap)
 	for (struct gc_rootstack *stack = gc_rootstack_first(heap); stack; stack = stack->next) {
 		void *const *top = gc_load_acquire(&stack->pub.top); /* [MO-ROOTSTACK] */
 
-		for (void *const *at = stack->pub.base; at < top; at++) {
-			/* Relaxed: as in mark_slot. */
-			mark_value(mark_own(heap), gc_slot_load(at));
-			if (mark_own(heap)->count >= MARK_ROOTS_MOST)
-				mark_drain_stack(mark_own(heap));
-		}
+		for (void *const *at = stack->pub.base; at < top; at++)
+			mark_root_word(heap, at);
 		gc_yield_point();
 	}
 }

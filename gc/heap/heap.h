@@ -169,7 +169,8 @@ struct gc_cycle {
 	/* Figures for the log and the statistics. */
 	uint64_t start_ns, mark_ns, live_bytes, freed_regions;
 	uint64_t evacuated_bytes, dirty_pages;
-	uint64_t gap_bytes; /* in targets, between objects (GC_TORTURE=gaps) */
+	uint64_t gap_bytes;	  /* in targets, between objects (GC_TORTURE=gaps) */
+	uint64_t marked_together; /* objects that all workers were there to mark */
 	uint64_t pause_total_ns, pause_max_ns, pause_count;
 	uint64_t handshake_total_ns, handshake_max_ns, handshake_count;
 	uint64_t number, end_ns, used_before_bytes;

@@ -37,7 +37,7 @@ PLX_BEGIN_DECLS
 PLX_EXPORT enum plx_status plx_thread_attach(struct plx_heap *heap, struct plx_thread **thread,
 					     struct plx_error *error);
 
-/* Detach; `thread` and its scoped handles are gone after it. Only by the thread itself. */
+/* Detach; `thread` and its scoped handles are gone after it. A safepoint. Only by the thread itself. */
 PLX_EXPORT void plx_thread_detach(struct plx_thread *thread);
 
 PLX_EXPORT void plx_poll_slow(struct plx_thread *thread);
