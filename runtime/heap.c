@@ -243,6 +243,12 @@ const char *plx_heap_plan_reason(const struct plx_heap *heap)
 	return heap->plan_reason;
 }
 
+bool plx_heap_scans_stacks(const struct plx_heap *heap)
+{
+	RT_USE_HEAP(heap);
+	return heap->gc.ambiguous != NULL;
+}
+
 bool plx_heap_contains(const struct plx_heap *heap, const void *address)
 {
 	RT_USE_HEAP(heap);

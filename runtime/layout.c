@@ -126,3 +126,11 @@ const struct plx_layout *plx_layout_custom(struct plx_heap *heap, plx_layout_siz
 	type.pub.fixed_bytes = UINT32_MAX;
 	return layout_add(heap, &type, NULL, 0, error);
 }
+
+const struct plx_layout *plx_object_layout(const struct plx_heap *heap, const void *object)
+{
+	RT_USE_HEAP(heap);
+	if (!gc_heap_contains(&heap->gc, (uintptr_t)object))
+		return NULL;
+	return &gc_type_of(&heap->gc.types, gc_header_at(object))->pub;
+}

@@ -19,12 +19,11 @@ static size_t lisp_stack_slots(const struct work *work)
 	return slots < LISP_STACK_MOST ? slots : LISP_STACK_MOST;
 }
 
-bool work_lisp_open(struct work *work, const struct plx_heap_config *config, char *message,
-		    size_t bytes)
+bool work_lisp_open(struct work *work, char *message, size_t bytes)
 {
 	struct plx_error error = {0};
 
-	work->shared = lisp_open(work->heap, config->stacks == 1, LISP_THREAD_STACK, &error);
+	work->shared = lisp_open(work->heap, LISP_THREAD_STACK, &error);
 	if (work->shared == NULL)
 		snprintf(message, bytes, "%s", error.message);
 	return work->shared != NULL;

@@ -5,11 +5,8 @@
 
 #include "bench/gc_pause/workload.h"
 
-struct plx_heap_config;
-
 /* Turn the run's heap into a Lisp, before any thread attaches. False with a message. */
-bool work_lisp_open(struct work *work, const struct plx_heap_config *config, char *message,
-		    size_t bytes);
+bool work_lisp_open(struct work *work, char *message, size_t bytes);
 
 /* When all threads have ended. */
 void work_lisp_close(struct work *work);

@@ -171,7 +171,7 @@ static bool run_make_heap(struct run *run)
 	}
 	/* In Lisp running out of memory is an error that programs catch. */
 	if (run_is_lisp(run->result->workload))
-		return work_lisp_open(&run->work, &config, message, sizeof(message)) ||
+		return work_lisp_open(&run->work, message, sizeof(message)) ||
 		       run_fail(run, RESULT_FAILED, message);
 	plx_heap_set_oom_handler(run->work.heap, run_on_oom, NULL);
 	return true;

@@ -94,8 +94,7 @@ static void lisp_collect_primitives(struct lisp *lisp)
 		lisp_add_primitives(lisp, native_primitives);
 }
 
-struct lisp *lisp_open(struct plx_heap *heap, bool ambiguous, size_t stack_slots,
-		       struct plx_error *error)
+struct lisp *lisp_open(struct plx_heap *heap, size_t stack_slots, struct plx_error *error)
 {
 	struct lisp *lisp = calloc(1, sizeof(*lisp));
 
@@ -104,7 +103,7 @@ struct lisp *lisp_open(struct plx_heap *heap, bool ambiguous, size_t stack_slots
 		return NULL;
 	}
 	lisp->heap = heap;
-	lisp->ambiguous = ambiguous;
+	lisp->ambiguous = plx_heap_scans_stacks(heap);
 	lisp->stack_slots = stack_slots;
 	pthread_mutex_init(&lisp->symbol_lock, NULL);
 	pthread_mutex_init(&lisp->body_lock, NULL);

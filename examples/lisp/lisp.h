@@ -8,11 +8,9 @@
 struct lisp;	/* one Lisp: a heap, its symbols and global variables, shared by all its threads */
 struct machine; /* one thread of it */
 
-/* Turn a heap into a Lisp. Nobody has attached to the heap yet. `ambiguous` says whether C stacks are
- * looked at (GC_STACKS). `stack_slots`: of each thread that Lisp programs start. NULL with the reason in
- * `error`. */
-struct lisp *lisp_open(struct plx_heap *heap, bool ambiguous, size_t stack_slots,
-		       struct plx_error *error);
+/* Turn a heap into a Lisp. Nobody has attached to the heap yet. `stack_slots`: of each thread that Lisp programs
+ * start. NULL with the reason in `error`. */
+struct lisp *lisp_open(struct plx_heap *heap, size_t stack_slots, struct plx_error *error);
 
 /* For tests: every `every`th allocation of each machine opened from now on collects first, twice. So a reference
  * that somebody kept too long in a C local is stale, rather than by good luck still right. */

@@ -208,8 +208,7 @@ int main(int argc, char **argv)
 		stack_slots = LEAST_STACK_SLOTS;
 	if (stack_slots > MOST_STACK_SLOTS && !settings.stack_slots)
 		stack_slots = MOST_STACK_SLOTS;
-	/* config.stacks: 0 precise, 1 ambiguous (GC_STACKS) */
-	lisp = lisp_open(heap, config.stacks == 1, LEAST_STACK_SLOTS, &error);
+	lisp = lisp_open(heap, LEAST_STACK_SLOTS, &error);
 	if (lisp == NULL) {
 		fprintf(stderr, "lisp: %s\n", error.message);
 		return 1;

@@ -133,6 +133,7 @@ BAD(plx_heap_destroy, with a thread attached, NULL, EXPECT(plx_heap_destroy(it->
 HEAPS(plx_heap_plan, plx_heap_plan(heap))
 HEAPS(plx_heap_delivery, plx_heap_delivery(heap))
 HEAPS(plx_heap_plan_reason, plx_heap_plan_reason(heap))
+HEAPS(plx_heap_scans_stacks, plx_heap_scans_stacks(heap))
 BAD(plx_plan_name, a number that is no plan, NULL, EXPECT(strcmp(plx_plan_name((enum plx_plan)9), "unknown") == 0))
 BAD(plx_delivery_name, a number that is none, NULL, EXPECT(strcmp(plx_delivery_name((enum plx_delivery)-1), "unknown") == 0))
 THREADS(plx_collect, (plx_collect(thread), 0))
@@ -226,6 +227,12 @@ BAD(plx_layout_custom, without callbacks, NULL, {
 	EXPECT(plx_layout_custom(it->heap, NULL, custom_trace, NULL, &error) == NULL);
 	EXPECT(plx_layout_custom(it->heap, custom_size, NULL, NULL, NULL) == NULL);
 	EXPECT(error.status == PLX_ERROR_MISUSE);
+})
+HEAPS(plx_object_layout, plx_object_layout(heap, it))
+BAD(plx_object_layout, any address outside of the heap, NULL, {
+	EXPECT(plx_object_layout(it->heap, NULL) == NULL && plx_object_layout(it->heap, it) == NULL);
+	EXPECT(plx_object_layout(it->heap, (void *)UINTPTR_MAX) == NULL);
+	EXPECT(plx_object_layout(it->other, it->handle->ref) == NULL);
 })
 BAD(plx_slot_visit, a NULL visitor, "is NULL", plx_slot_visit(NULL, it))
 

@@ -256,6 +256,40 @@ static void test_many_layouts(void **state)
 	plx_collect(thread);
 }
 
+/* Before and after moves, and whatever else stands in the header: a hash, a key of an ephemeron. */
+static void test_layout_of_object(void **state)
+{
+	static const size_t one = 8;
+	static uint64_t custom_fixed = 16;
+	const struct plx_layout *layouts[] = {
+		plx_layout_fixed(heap, 24, &one, 1, NULL), plx_layout_bytes(heap, NULL),
+		plx_layout_references(heap, NULL),
+		plx_layout_custom(heap, custom_size, custom_trace, &custom_fixed, NULL)};
+	enum { COUNT = sizeof(layouts) / sizeof(*layouts) };
+	struct plx_handle *objects[COUNT];
+
+	(void)state;
+	for (int i = 0; i < COUNT; i++) {
+		objects[i] = plx_handle_create(thread, i ? plx_alloc_array(thread, layouts[i], 5)
+							 : plx_alloc(thread, layouts[0]));
+		assert_non_null(objects[i]->ref);
+		assert_ptr_equal(plx_object_layout(heap, objects[i]->ref), layouts[i]);
+	}
+	for (int i = 0; i < COUNT; i++)
+		plx_identity_hash(thread, objects[i]->ref);
+	for (int cycle = 0; cycle < 4; cycle++) {
+		for (int i = 0; i < COUNT; i++) {
+			assert_non_null(plx_alloc_array(thread, layouts[1], 3000)); /* garbage */
+			assert_ptr_equal(plx_object_layout(heap, objects[i]->ref), layouts[i]);
+		}
+		plx_collect(thread);
+	}
+	assert_null(plx_object_layout(heap, NULL));
+	assert_null(plx_object_layout(heap, objects));
+	for (int i = 0; i < COUNT; i++)
+		plx_handle_release(thread, objects[i]);
+}
+
 /* A word in front says how many of the words behind it are references: the last ones. */
 struct telling {
 	struct plx_header header;
@@ -347,6 +381,7 @@ int main(void)
 		cmocka_unit_test(test_zeroed_after_reuse),
 		cmocka_unit_test(test_references_survive),
 		cmocka_unit_test(test_many_layouts),
+		cmocka_unit_test(test_layout_of_object),
 		cmocka_unit_test(test_large_custom),
 	};
 

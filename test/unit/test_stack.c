@@ -165,6 +165,7 @@ static void test_frames(void **state)
 {
 	(void)state;
 	heap_open("ambiguous", NULL, NULL);
+	assert_true(plx_heap_scans_stacks(heap));
 	assert_int_equal(hold_many(0), 200 * 201 / 2);
 	heap_close();
 }
@@ -175,6 +176,7 @@ static void test_precise(void **state)
 
 	(void)state;
 	heap_open("precise", NULL, NULL);
+	assert_false(plx_heap_scans_stacks(heap));
 	node = node_make(1);
 	assert_non_null(node);
 	plx_collect(thread);

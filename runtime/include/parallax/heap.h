@@ -66,6 +66,10 @@ PLX_EXPORT const char *plx_delivery_name(enum plx_delivery delivery);
  * GC_LOG=1 it is printed, too. Any thread; never blocks. */
 PLX_EXPORT const char *plx_heap_plan_reason(const struct plx_heap *heap);
 
+/* True if any word of an attached thread's native stack may be a reference (GC_STACKS=ambiguous): then C code may
+ * keep references in locals across safepoints. Fixed at creation. Any thread; never blocks. */
+PLX_EXPORT bool plx_heap_scans_stacks(const struct plx_heap *heap);
+
 /* Collect: returns when a cycle that started after this call has ended. `thread` is the caller's
  * own; the call is a safepoint, so references not held in handles or roots are stale after it. */
 PLX_EXPORT void plx_collect(struct plx_thread *thread);

@@ -80,6 +80,12 @@ PLX_EXPORT const struct plx_layout *plx_layout_custom(struct plx_heap *heap, plx
 /* For trace callbacks only: report one reference slot inside `object`. */
 PLX_EXPORT void plx_slot_visit(struct plx_slot_visitor *visitor, void *slot);
 
+/* The layout that an object was made with, by which a VM with a layout per type knows what it has before it. `object` is
+ * a reference into this heap, good at the moment; NULL for an address outside of it. Attached threads; not a
+ * safepoint, though it may fault as any first look at an object may. */
+PLX_EXPORT const struct plx_layout *plx_object_layout(const struct plx_heap *heap,
+						      const void *object);
+
 /* Number of array elements an object was made with; 0 for fixed layouts. */
 static inline uint64_t plx_object_length(const void *object)
 {
