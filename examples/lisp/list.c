@@ -187,12 +187,10 @@ static word prim_is_vector(struct machine *m, word *args, unsigned count)
 
 static word prim_vector_fill(struct machine *m, word *args, unsigned count)
 {
-	struct vector *vector = args[0];
-
 	(void)count;
-	if (lisp_kind(m, vector) != KIND_VECTOR)
+	if (lisp_kind(m, args[0]) != KIND_VECTOR)
 		return lisp_fail(m, "vector-fill!: not a vector:", args[0]);
-	plx_fill_array(m->thread, vector->slots, args[1], plx_object_length(vector));
+	lisp_vector_fill(m, &args[0], &args[1]);
 	return NOTHING;
 }
 
@@ -207,17 +205,32 @@ static bool vector_part(struct machine *m, word vector, word start, int64_t coun
 	return false;
 }
 
+/* Piece by piece with polls in between; within a vector, and upwards, from the end. */
+static void vector_copy(struct machine *m, const word *args, uint64_t length)
+{
+	uint64_t to = (uint64_t)word_number(args[1]), from = (uint64_t)word_number(args[3]), count;
+	bool upwards = args[0] == args[2] && to > from;
+
+	for (uint64_t done = 0; done < length; done += count) {
+		if (done)
+			plx_poll(m->thread);
+		count = length - done < VECTOR_PIECE ? length - done : VECTOR_PIECE;
+		uint64_t at = upwards ? length - done - count : done;
+
+		plx_store_array(m->thread, &((struct vector *)args[0])->slots[to + at],
+				&((struct vector *)args[2])->slots[from + at], count);
+	}
+}
+
 /* (vector-copy! to to-start from from-start count): parts of one vector may overlap. */
 static word prim_vector_copy(struct machine *m, word *args, unsigned count)
 {
-	struct vector *to = args[0], *from = args[2];
 	int64_t length = word_is_fixnum(args[4]) ? word_number(args[4]) : -1;
 
 	(void)count;
 	if (!vector_part(m, args[0], args[1], length) || !vector_part(m, args[2], args[3], length))
 		return NULL;
-	plx_store_array(m->thread, &to->slots[word_number(args[1])],
-			&from->slots[word_number(args[3])], (size_t)length);
+	vector_copy(m, args, (uint64_t)length);
 	return NOTHING;
 }
 

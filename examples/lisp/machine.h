@@ -97,6 +97,8 @@ struct machine {
 
 /* Slots that are always free above what a procedure or primitive was promised. */
 #define STACK_SPARE 128
+/* Slots of a vector that are stored between two polls. */
+#define VECTOR_PIECE ((uint64_t)16384)
 
 /* --- kinds --------------------------------------------------------------------------------------- */
 
@@ -171,6 +173,8 @@ static inline void lisp_set(struct machine *m, word *slot, word w)
 word lisp_cons(struct machine *m, const word *car, const word *cdr);
 word lisp_text(struct machine *m, const char *bytes, size_t count); /* `bytes` NULL: zeroes */
 word lisp_vector(struct machine *m, uint64_t length, const word *fill);
+/* Store `fill` into all slots of the vector that lies on the stack at `vector`. Cannot fail. */
+void lisp_vector_fill(struct machine *m, const word *vector, const word *fill);
 word lisp_box(struct machine *m, const word *value);
 word lisp_closure(struct machine *m, const word *code, unsigned captured);
 /* A list of the top `count` words of the stack, which are replaced by it. */

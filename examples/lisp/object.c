@@ -90,7 +90,28 @@ word lisp_text(struct machine *m, const char *bytes, size_t count)
 	return text;
 }
 
-/* A vector of millions of slots takes a while to fill; it is fresh all the while, since nothing here polls. */
+/* Millions of slots take a while: with polls between pieces, after which it may lie elsewhere. */
+void lisp_vector_fill(struct machine *m, const word *vector, const word *fill)
+{
+	uint64_t length = plx_object_length(*vector), count;
+
+	for (uint64_t i = 0; i < length; i += count) {
+		if (i)
+			plx_poll(m->thread);
+		count = length - i < VECTOR_PIECE ? length - i : VECTOR_PIECE;
+		plx_fill_array(m->thread, &((struct vector *)*vector)->slots[i], *fill, count);
+	}
+}
+
+static word vector_fill_long(struct machine *m, word vector, const word *fill)
+{
+	lisp_push(m, vector);
+	lisp_vector_fill(m, lisp_top(m), fill);
+	vector = *lisp_top(m);
+	lisp_drop(m, 1);
+	return vector;
+}
+
 word lisp_vector(struct machine *m, uint64_t length, const word *fill)
 {
 	struct vector *vector;
@@ -99,8 +120,10 @@ word lisp_vector(struct machine *m, uint64_t length, const word *fill)
 	vector = plx_alloc_array(m->thread, m->lisp->layouts[KIND_VECTOR], length);
 	if (vector == NULL)
 		return lisp_no_memory(m);
+	if (length > VECTOR_PIECE)
+		return vector_fill_long(m, vector, fill);
 	for (uint64_t i = 0; i < length; i++)
-		vector->slots[i] = *fill;
+		vector->slots[i] = *fill; /* fresh */
 	return vector;
 }
 

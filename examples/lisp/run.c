@@ -9,8 +9,11 @@
  * The code of the procedure that runs is in the heap too, and moves: after each safepoint machine_reload
  * finds it again, from the closure in slot 0 of the frame.
  *
- * Every call polls. There are no other loops. */
+ * Every call polls, and every return: coming back from a million calls is a loop, too. Dropping many words at
+ * once polls in between. There are no other loops. */
 #include "examples/lisp/compile.h"
+
+#define DROP_PIECE 256 /* words between polls */
 
 static inline unsigned fetch(struct machine *m)
 {
@@ -154,12 +157,13 @@ static bool machine_tail_call(struct machine *m, unsigned count)
 	return !failed;
 }
 
-/* False when it was the outermost frame. */
+/* False when it was the outermost frame. A safepoint. */
 static bool machine_return(struct machine *m)
 {
 	word *frame = m->base;
-	word position = frame[1 + m->parameters], base = frame[2 + m->parameters];
+	word position = frame[1 + m->parameters], base = frame[2 + m->parameters]; /* fixnums */
 
+	plx_poll(m->thread);
 	lisp_set(m, frame, *lisp_top(m));
 	lisp_drop_to(m, frame + 1);
 	m->base = machine_slot(m, base);
@@ -171,6 +175,16 @@ static bool machine_return(struct machine *m)
 }
 
 /* --- errors -------------------------------------------------------------------------------------- */
+
+/* Millions of words, perhaps; while the collector marks, each is logged. A safepoint. */
+static void machine_drop_to(struct machine *m, const word *top)
+{
+	while (m->stack->top - top > DROP_PIECE) {
+		lisp_drop(m, DROP_PIECE);
+		plx_poll(m->thread);
+	}
+	lisp_drop_to(m, top);
+}
 
 /* handler, outer catcher, base, position: see compile_try. */
 static void machine_try(struct machine *m, unsigned caught)
@@ -189,7 +203,7 @@ static void machine_end_try(struct machine *m)
 	machine_replace(m, 5, *lisp_top(m));
 }
 
-/* Something was thrown: go to the innermost handler. False when there is none. */
+/* Something was thrown: go to the innermost handler. False when there is none. A safepoint. */
 static bool machine_unwind(struct machine *m)
 {
 	word *handler = m->stack->base + m->catcher;
@@ -199,7 +213,7 @@ static bool machine_unwind(struct machine *m)
 	m->catcher = (size_t)word_number(handler[1]);
 	m->base = machine_slot(m, handler[2]);
 	m->position = (uint32_t)word_number(handler[3]);
-	lisp_drop_to(m, handler + 1);
+	machine_drop_to(m, handler + 1);
 	lisp_push(m, m->thrown->ref);
 	lisp_throw(m, NIL);
 	machine_reload(m);
@@ -501,6 +515,6 @@ bool lisp_call(struct machine *m, unsigned count)
 	m->catcher = 0;
 	well = machine_call(m, count) && (m->base == m->stack->base || machine_run(m));
 	if (!well)
-		lisp_drop_to(m, f);
+		machine_drop_to(m, f);
 	return well;
 }
