@@ -13,9 +13,36 @@ trap 'rm -rf "$scratch"' EXIT
 cat > "$scratch/embed.c" << 'EOF'
 #include <parallax/parallax.h>
 
+struct node {
+	struct plx_header header;
+	struct node *next;
+};
+
 int main(void)
 {
-	return plx_version()[0] == '\0';
+	struct plx_heap *heap;
+	struct plx_thread *thread;
+	struct plx_handle *list;
+	const struct plx_layout *layout;
+	size_t count = 0;
+
+	if (plx_heap_create(NULL, &heap, NULL) != PLX_OK ||
+	    plx_thread_attach(heap, &thread, NULL) != PLX_OK)
+		return 1;
+	layout = plx_layout_fixed(heap, sizeof(struct node),
+				  (size_t[]){offsetof(struct node, next)}, 1, NULL);
+	list = plx_handle_create(thread, NULL);
+	for (int i = 0; i < 1000; i++) {
+		struct node *node = plx_alloc(thread, layout);
+
+		node->next = list->ref;
+		plx_handle_set(thread, list, node);
+	}
+	plx_collect(thread);
+	for (struct node *node = list->ref; node; node = node->next)
+		count += plx_object_layout(heap, node) == layout;
+	plx_thread_detach(thread);
+	return plx_heap_destroy(heap) != PLX_OK || count != 1000;
 }
 EOF
 cat > "$scratch/CMakeLists.txt" << 'EOF'
