@@ -31,12 +31,13 @@
 #include "gc/collect/workers.h"
 #include "gc/os/sys.h"
 
-#define PACE_WAIT_MIN_NS 60000	 /* shorter ones cost more than they even out */
-#define PACE_WAIT_MAX_NS 4000000 /* at a time, so that no wait is long */
-#define PACE_FIRST_REGIONS 8	 /* at least, from one cycle to the next */
-#define PACE_LEAST_UNITS 1000	 /* to tell from them what one takes */
-#define PACE_FREELY 0.0625	 /* of a ration, at once */
-#define PACE_ON_TIME 0.85	 /* of a ration, until the expected end */
+#define PACE_WAIT_MIN_NS 60000	  /* shorter ones cost more than they even out */
+#define PACE_WAIT_MAX_NS 4000000  /* at a time, so that no wait is long */
+#define PACE_FIRST_REGIONS 8	  /* at least, from one cycle to the next */
+#define PACE_LEAST_UNITS 1000	  /* to tell from them what one takes */
+#define PACE_FREELY 0.0625	  /* of a ration, at once */
+#define PACE_LEAST_LIVE GC_MIB(4) /* below, marking's fixed costs decide */
+#define PACE_ON_TIME 0.85	  /* of a ration, until the expected end */
 
 static uint64_t pace_free_bytes(const struct gc_heap *heap)
 {
@@ -114,17 +115,39 @@ static uint64_t pace_moving_bytes(const struct gc_heap *heap, uint64_t free_byte
 	return gc_min(gc_max(expected, gc_max(free_bytes / 8, regions)), free_bytes / 2);
 }
 
+/* What mutators get of what is free while a cycle marks and moves: their part as above, or, in a roomy heap,
+ * all that twice the usual targets leave. */
+static uint64_t pace_share_bytes(const struct gc_heap *heap, uint64_t free_bytes)
+{
+	uint64_t reserve = (uint64_t)heap->regions.reserve_regions << heap->regions.region_shift;
+	uint64_t live = gc_load_relaxed(&heap->stats.live_bytes); /* this thread counts it */
+	uint64_t targets = heap->pace.target_bytes ? heap->pace.target_bytes : live / 4;
+	uint64_t room = free_bytes + reserve;
+
+	return gc_max((uint64_t)((double)room * PACE_MUTATORS), room - gc_min(2 * targets, room));
+}
+
+/* How long marking will take, of what may be alive: between what was in the last cycle, and all that is in
+ * use. Marking takes as long as what it finds alive, and that may have changed much. */
+static uint64_t pace_expected_mark_ns(const struct gc_heap *heap)
+{
+	uint64_t live = gc_load_relaxed(&heap->stats.live_bytes); /* as above */
+	uint64_t used = gc_load_relaxed(&heap->regions.used);	  /* a hint */
+	uint64_t used_bytes = used << heap->regions.region_shift;
+	uint64_t bytes = (live + gc_max(used_bytes, live)) / 2;
+
+	return (uint64_t)(heap->pace.mark_byte_ns * (double)gc_max(bytes, PACE_LEAST_LIVE));
+}
+
 void gc_pace_marking(struct gc_heap *heap)
 {
-	const struct gc_pace *pace = &heap->pace;
 	uint64_t free_bytes = pace_free_bytes(heap);
-	uint64_t reserve = (uint64_t)heap->regions.reserve_regions << heap->regions.region_shift;
-	uint64_t share = (uint64_t)((double)(free_bytes + reserve) * PACE_MUTATORS);
+	uint64_t share = pace_share_bytes(heap, free_bytes);
 	uint64_t moving = pace_moving_bytes(heap, free_bytes);
 
-	if (!heap->cycle.stop_the_world && pace->mark_ns)
+	if (!heap->cycle.stop_the_world && heap->pace.mark_byte_ns > 0)
 		pace_set_ration(heap, gc_min(gc_max(share, 2 * moving) - moving, free_bytes),
-				pace->mark_ns);
+				pace_expected_mark_ns(heap));
 }
 
 uint64_t gc_pace_target_bytes(const struct gc_heap *heap)
@@ -219,6 +242,19 @@ static uint64_t pace_expect(uint64_t *mean_ns, uint64_t last_ns)
 	return gc_max(*mean_ns, last_ns);
 }
 
+/* What marking takes, by what it found alive. */
+static void pace_note_marking(struct gc_heap *heap)
+{
+	struct gc_pace *pace = &heap->pace;
+	double bytes = (double)gc_max(heap->cycle.live_bytes, PACE_LEAST_LIVE);
+	double byte_ns = (double)heap->cycle.mark_ns / bytes;
+	double mean = pace->mark_byte_mean_ns;
+
+	pace->mark_byte_mean_ns = mean > 0 ? (3 * mean + byte_ns) / 4 : byte_ns;
+	pace->mark_byte_ns = gc_max(pace->mark_byte_mean_ns, byte_ns);
+	pace->mark_ns = (uint64_t)(pace->mark_byte_ns * bytes);
+}
+
 /* What mutators would allocate in the time of a cycle that moves something, unhindered. */
 static uint64_t pace_predict_bytes(const struct gc_heap *heap, uint64_t now_ns)
 {
@@ -284,7 +320,7 @@ void gc_pace_after_cycle(struct gc_heap *heap)
 
 	pace_set_trigger(heap, pace_predict_bytes(heap, now_ns), gc_size_after_cycle(heap));
 	if (!heap->cycle.stop_the_world) {
-		pace->mark_ns = pace_expect(&pace->mark_mean_ns, mark_ns);
+		pace_note_marking(heap);
 		if (heap->cycle.evacuated_count)
 			pace->move_ns = pace_expect(&pace->move_mean_ns,
 						    whole_ns - gc_min(mark_ns, whole_ns));

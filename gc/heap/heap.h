@@ -244,7 +244,8 @@ struct gc_pace {
 	uint32_t gate; /* a futex: changes with the ration */
 	/* The cycle's thread. */
 	uint64_t mark_ns, move_ns; /* expected of the next cycle; 0: none has run */
-	uint64_t mark_mean_ns, move_mean_ns;
+	uint64_t move_mean_ns;
+	double mark_byte_ns, mark_byte_mean_ns; /* of marking, for each byte found alive */
 	uint64_t moving_bytes;	/* what mutators take while pages move; 0: none did */
 	uint64_t target_bytes;	/* what is copied into takes; 0: nothing was */
 	uint64_t moving_cpu_ns; /* of this thread when the plan was made */

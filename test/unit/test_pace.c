@@ -9,6 +9,7 @@
 #include <parallax/parallax.h>
 
 #include "gc/base/atomic.h"
+#include "gc/collect/collect.h"
 #include "gc/heap/heap.h"
 #include "test/support/heap.h"
 
@@ -84,11 +85,63 @@ static void test_moves_are_learnt_from_moves(void **state)
 	stop();
 }
 
+/* The ration of a cycle that begins now, after one that found `live` bytes alive and moved into `targets`. */
+static uint64_t ration(struct gc_heap *gc, uint64_t live, uint64_t targets, uint64_t *duration_ns)
+{
+	gc->pace.mark_byte_ns = 1;
+	gc->pace.move_ns = 1;
+	gc->pace.moving_bytes = 1;
+	gc->pace.target_bytes = targets;
+	gc_store_relaxed(&gc->stats.live_bytes, live); /* no cycle runs, as below */
+	gc_pace_marking(gc);
+	*duration_ns = gc_load_relaxed(&gc->pace.ration_ns);
+	return gc_load_relaxed(&gc->pace.ration_bytes);
+}
+
+static void test_marking_is_expected_to_follow_what_is_alive(void **state)
+{
+	struct gc_heap *gc;
+	uint64_t used, after_much, after_little;
+
+	(void)state;
+	start("none");
+	gc = (struct gc_heap *)heap;
+	fill(24 * MIB);
+	used = (uint64_t)gc_load_relaxed(&gc->regions.used) * gc->regions.region_bytes;
+	ration(gc, 24 * MIB, MIB, &after_much);
+	ration(gc, MIB, MIB, &after_little);
+	assert_int_equal(after_much, (24 * MIB + used) / 2);
+	assert_int_equal(after_little, (MIB + used) / 2);
+	ration(gc, 0, MIB, &after_much);
+	assert_true(after_much >= 4 * MIB);
+	stop();
+}
+
+static void test_a_roomy_heap_is_the_mutators(void **state)
+{
+	struct gc_heap *gc;
+	uint64_t room, usual, tight, ns;
+
+	(void)state;
+	start("none");
+	gc = (struct gc_heap *)heap;
+	fill(8 * MIB);
+	room = (uint64_t)(gc_regions_limit(&gc->regions) - gc_load_relaxed(&gc->regions.used)) *
+	       gc->regions.region_bytes;
+	usual = ration(gc, 4 * MIB, MIB, &ns);
+	tight = ration(gc, 4 * MIB, room, &ns);
+	assert_true(usual >= room * 3 / 4); /* the rest: what is kept for the time of moving */
+	assert_true(tight <= room / 2);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_room_for_targets_before_any_were_needed),
 		cmocka_unit_test(test_moves_are_learnt_from_moves),
+		cmocka_unit_test(test_marking_is_expected_to_follow_what_is_alive),
+		cmocka_unit_test(test_a_roomy_heap_is_the_mutators),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
