@@ -2,7 +2,8 @@
  *
  * When there is no memory the thread waits for the cycle that runs, if one does; then for a whole one,
  * twice; then for one that stops the world and compacts without a budget. Other threads may be quicker to take what that freed: so as long as
- * the live data left room for the request, it tries again. At last the embedder's handler is asked
+ * the live data left room for the request, and such cycles win something, it tries again: two in a row that win
+ * nothing (what room there is lies between pinned objects, say) leave nothing to hope for. At last the embedder's handler is asked
  * and NULL returned. Nothing is lost on the way.
  *
  * Who runs here: attached threads, running. */
@@ -14,6 +15,7 @@
 
 #define ALLOCATE_CLEAR_BYTES GC_KIB(256) /* some 25 us between polls */
 #define ALLOCATE_TRIES 32		 /* cycles that one allocation waits for, at the most */
+#define ALLOCATE_BARREN 2		 /* emergency ones in a row that win nothing */
 
 /* Whole size, or 0 when it could never fit. */
 static uint64_t allocate_size(const struct plx_heap *heap, const struct gc_type *type,
@@ -172,14 +174,22 @@ static void *allocate(struct plx_thread *pub, const struct plx_layout *layout, u
 	if (gc_pace_wants_cycle(&heap->gc))
 		rt_collector_request(heap, gc_cause_pacing);
 	allocate_pace(heap, thread);
-	for (int attempt = 0, waits = 0;; waits++) {
+	for (int attempt = 0, waits = 0, barren = 0;; waits++) {
 		void *object = allocate_try(heap, thread, type, header, bytes, fixed);
+		uint64_t freed_bytes;
 
 		if (object)
 			return object;
-		if (attempt > 2 && (attempt > ALLOCATE_TRIES || !allocate_has_room(heap, bytes)))
+		if (attempt > 2 && (attempt > ALLOCATE_TRIES || barren >= ALLOCATE_BARREN ||
+				    !allocate_has_room(heap, bytes)))
 			return allocate_give_up(heap, pub, bytes);
+		/* Relaxed: the cycle that was waited for has added to it. */
+		freed_bytes = gc_load_relaxed(&heap->gc.stats.freed_bytes);
 		attempt += allocate_stall(heap, thread, bytes, waits > 0, attempt >= 2);
+		if (gc_load_relaxed(&heap->gc.stats.freed_bytes) != freed_bytes) /* as above */
+			barren = 0;
+		else
+			barren += attempt > 2;
 	}
 }
 
