@@ -31,15 +31,20 @@ struct probe_fault {
 	volatile int result;		/* SIGBUS: what the handler's resolve said */
 };
 
-/* Build page 0 in the alias, then map or copy it to where it is waited for. */
+/* Build page 0 in the alias, then map or copy it to where it is waited for. Nobody else does: a page that is stepped
+ * over (EEXIST, ENOENT) is not there, and the toucher would wait for somebody to read its next fault. */
 static int probe_resolve(struct probe_fault *fault)
 {
 	const struct gc_probe_scratch *scratch = &fault->scratch;
+	size_t done = 0;
+	int result;
 
 	*(volatile uint64_t *)scratch->alias = gc_probe_pattern(7);
-	if (fault->uffd.mode == GC_UFFD_MINOR)
-		return gc_uffd_continue(&fault->uffd, scratch->view, scratch->page_bytes, NULL);
-	return gc_uffd_copy(&fault->uffd, scratch->view, scratch->alias, scratch->page_bytes, NULL);
+	result = fault->uffd.mode == GC_UFFD_MINOR
+			 ? gc_uffd_continue(&fault->uffd, scratch->view, scratch->page_bytes, &done)
+			 : gc_uffd_copy(&fault->uffd, scratch->view, scratch->alias,
+					scratch->page_bytes, &done);
+	return result == 0 && done < scratch->page_bytes ? -EIO : result;
 }
 
 static int probe_fault_open(struct probe_fault *fault, enum gc_uffd_mode mode, bool sigbus)

@@ -8,9 +8,11 @@
  * Calls that give memory or mappings back (close, munmap) are included: there the demand is only
  * that the heap stays right, since what could not be given back cannot but remain.
  *
- *	syscall_faults [--plan P] [--delivery D] [--cases N] [--entry NAME] [--random N --seed S]
+ *	syscall_faults [--plan P] [--delivery D] [--threads N] [--cases N] [--entry NAME] [--lasting 1]
+ *		[--random N --seed S]
  *
- * With --random so many calls are chosen at random instead.
+ * With --random so many calls are chosen at random instead; with --lasting 1 what may fail for ever does. In all
+ * cases the plan that is reported has to be the one in force, by the calls it makes.
  *
  * The parent has one thread and forks; a child that hangs is killed and counts as a failure. */
 #include <errno.h>
@@ -23,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gc/os/uffd_abi.h"
 #include "test/support/inject.h"
 #include "test/support/process.h"
 #include "test/support/random.h"
@@ -38,54 +41,61 @@ enum phase { PHASE_CREATION, PHASE_CYCLES, PHASE_COUNT };
 
 static const char *const phase_names[] = {"heap creation", "cycles"};
 
-static const struct {
+#define ERRORS 8
+#define PARTIAL (-1)
+
+#define ENTRY(name, lasts, ...) \
+	{.entry = INJECT_##name, .lasting = (lasts), .errors = {__VA_ARGS__}},
+#define ENTRY_REQUEST(number, lasts, ...) \
+	{.entry = INJECT_ioctl,           \
+	 .request = (number),             \
+	 .name = #number,                 \
+	 .lasting = (lasts),              \
+	 .errors = {__VA_ARGS__}},
+
+static const struct possible {
 	enum inject_entry entry;
-	int errors[3];
+	unsigned long request; /* ioctl; 0: the entry is another */
+	const char *name;
+	bool lasting;
+	int errors[ERRORS]; /* up to the first 0 */
 } possible[] = {
-	{INJECT_memfd_create, {ENOSYS, EMFILE}},
-	{INJECT_add_seals, {EINVAL, EPERM}},
-	{INJECT_ftruncate, {EINVAL, EINTR}},
-	{INJECT_file_limit, {EINVAL}},
-	{INJECT_fallocate, {ENOSPC, ENOMEM, EINTR}},
-	{INJECT_mmap, {ENOMEM, EPERM}},
-	{INJECT_munmap, {ENOMEM}},
-	{INJECT_mremap, {ENOMEM, EINVAL, EFAULT}},
-	{INJECT_madvise, {EAGAIN, EINVAL, ENOMEM}},
-	{INJECT_mprotect, {ENOMEM}},
-	{INJECT_mincore, {EAGAIN}},
-	{INJECT_open, {EACCES, ENOENT}},
-	{INJECT_close, {EINTR}},
-	{INJECT_read, {EAGAIN, EINTR}},
-	{INJECT_write, {EINTR, EAGAIN}},
-	{INJECT_ioctl, {EAGAIN, ENOMEM, EINVAL}},
-	{INJECT_poll, {EINTR}},
-	{INJECT_random, {EAGAIN, ENOSYS}},
-	{INJECT_userfaultfd, {ENOSYS, EPERM}},
-	{INJECT_eventfd, {EMFILE}},
-	{INJECT_sigaction, {EINVAL}},
-	{INJECT_thread_mask, {EINVAL}},
-	{INJECT_sigaltstack, {ENOMEM}},
-	{INJECT_futex, {EINTR, EAGAIN}},
-	{INJECT_thread_create, {EAGAIN}},
-	{INJECT_thread_signal, {EAGAIN}},
-	{INJECT_stack_bounds, {ENOMEM, ENOENT}}, /* with GC_STACKS=ambiguous */
+#include "test/system/syscall_faults.h"
 };
 
 #define POSSIBLE (sizeof(possible) / sizeof(possible[0]))
-_Static_assert(POSSIBLE == INJECT_ENTRY_COUNT, "every entry of the system-call table is tried");
 
 static struct shadow_options options;
-static uint64_t calls[PHASE_COUNT][INJECT_ENTRY_COUNT];
+static uint64_t calls[PHASE_COUNT][POSSIBLE];
 static char context[200];
 static uint64_t random_cases;
+static bool lasting;
 static struct tally_figures *figures; /* shared with the children */
 
 struct fault {
 	enum phase phase;
-	enum inject_entry entry;
+	const struct possible *what;
 	uint64_t nth;
 	int error;
+	bool lasting; /* from then on */
 };
+
+static const char *name_of(const struct possible *what)
+{
+	return what->name != NULL ? what->name : inject_entry_name(what->entry);
+}
+
+static int arm(const struct fault *fault)
+{
+	return inject_arm(&(struct inject_rule){
+		.entry = fault->what->entry,
+		.request = fault->what->request,
+		.mode = fault->lasting ? INJECT_FROM : INJECT_ONCE,
+		.nth = fault->nth,
+		.error = fault->error == PARTIAL ? EAGAIN : fault->error,
+		.partial = fault->error == PARTIAL,
+	});
+}
 
 /* ---- what a child does ---- */
 
@@ -100,18 +110,40 @@ static struct plx_heap *heap_make(struct plx_error *error)
 	return heap;
 }
 
+static bool demanded_auto(void)
+{
+	return options.plan == NULL || strcmp(options.plan, "auto") == 0;
+}
+
 static _Noreturn void child_fail(const char *what)
 {
 	fprintf(stderr, "syscall_faults: %s: %s\n", context, what);
 	_exit(1);
 }
 
+/* The plan that is reported is the one in force: no call was made that only another makes, and its own were. */
+static void plan_check(const struct plx_heap *heap, const struct plx_stats *stats)
+{
+	uint64_t registers = inject_request_calls(GC_UFFDIO_REGISTER);
+	uint64_t continues = inject_request_calls(GC_UFFDIO_CONTINUE);
+	uint64_t copies = inject_request_calls(GC_UFFDIO_COPY);
+	enum plx_plan plan = plx_heap_plan(heap);
+
+	if ((plan != PLX_PLAN_MINOR && continues != 0) || (plan != PLX_PLAN_COPY && copies != 0) ||
+	    (plan == PLX_PLAN_STW && registers != 0))
+		child_fail("another plan is in force than is reported");
+	if (plan != PLX_PLAN_STW && registers == 0 && stats->flips > stats->degraded)
+		child_fail("the plan that is reported is not in force");
+	if (plan != PLX_PLAN_MINOR && demanded_auto() && plx_heap_plan_reason(heap)[0] == '\0')
+		child_fail("nothing says why there is no better plan");
+}
+
 static void session(struct plx_heap *heap)
 {
 	struct shadow_tally tally;
-
 	struct plx_stats stats;
 
+	inject_reset_calls(); /* making it tried what the kernel can do */
 	shadow_run(heap, &options, &tally);
 	plx_heap_stats(heap, &stats);
 	__atomic_fetch_add(&figures->cycles, tally.cycles, __ATOMIC_RELAXED); /* figures */
@@ -119,6 +151,7 @@ static void session(struct plx_heap *heap)
 	__atomic_fetch_add(&figures->faults, stats.faults, __ATOMIC_RELAXED);
 	if (tally.cycles < options.cycles)
 		child_fail("the cycles did not go on");
+	plan_check(heap, &stats);
 }
 
 static void destroy(struct plx_heap *heap)
@@ -142,7 +175,7 @@ static void leak_check(const struct process_holdings *before, const struct fault
 {
 	struct process_holdings after;
 
-	if (fault->entry == INJECT_close || fault->entry == INJECT_munmap)
+	if (fault->what->entry == INJECT_close || fault->what->entry == INJECT_munmap)
 		return;
 	process_holdings_read(&after);
 	if (after.fds != before->fds || after.file_mappings != before->file_mappings ||
@@ -170,7 +203,7 @@ static _Noreturn void child_run(const struct fault *fault)
 	warm_up();
 	process_holdings_read(&before);
 	if (fault->phase == PHASE_CREATION)
-		rule = inject_arm_once(fault->entry, fault->nth, fault->error);
+		rule = arm(fault);
 	heap = heap_make(&error);
 	if (heap == NULL) {
 		if (fault->phase != PHASE_CREATION)
@@ -182,12 +215,20 @@ static _Noreturn void child_run(const struct fault *fault)
 		_exit(2);
 	}
 	if (fault->phase == PHASE_CYCLES)
-		rule = inject_arm_once(fault->entry, fault->nth, fault->error);
+		rule = arm(fault);
 	session(heap);
 	inject_disarm(rule);
 	destroy(heap);
 	leak_check(&before, fault);
 	_exit(inject_failures(rule) == 0 ? 3 : 0);
+}
+
+static void calls_read(enum phase phase)
+{
+	for (size_t i = 0; i < POSSIBLE; i++)
+		calls[phase][i] = possible[i].request != 0
+					  ? inject_request_calls(possible[i].request)
+					  : inject_calls(possible[i].entry);
 }
 
 /* Counts the calls of an undisturbed life and sends them to the parent. */
@@ -198,12 +239,9 @@ static _Noreturn void child_count(int pipe_fd)
 	warm_up();
 	inject_reset_calls();
 	heap = heap_make(NULL);
-	for (int entry = 0; entry < INJECT_ENTRY_COUNT; entry++)
-		calls[PHASE_CREATION][entry] = inject_calls((enum inject_entry)entry);
-	inject_reset_calls();
+	calls_read(PHASE_CREATION);
 	session(heap);
-	for (int entry = 0; entry < INJECT_ENTRY_COUNT; entry++)
-		calls[PHASE_CYCLES][entry] = inject_calls((enum inject_entry)entry);
+	calls_read(PHASE_CYCLES);
 	destroy(heap);
 	if (write(pipe_fd, calls, sizeof(calls)) != (ssize_t)sizeof(calls))
 		_exit(1);
@@ -269,9 +307,10 @@ static void try(const struct fault *fault, struct tally *tally)
 	pid_t child;
 	int status;
 
-	snprintf(context, sizeof(context), "call %lu of %s during %s fails with %s",
-		 (unsigned long)fault->nth, inject_entry_name(fault->entry),
-		 phase_names[fault->phase], strerrorname_np(fault->error));
+	snprintf(context, sizeof(context), "call %lu of %s%s during %s fails with %s",
+		 (unsigned long)fault->nth, name_of(fault->what),
+		 fault->lasting ? " and all later ones" : "", phase_names[fault->phase],
+		 fault->error == PARTIAL ? "EAGAIN, half done" : strerrorname_np(fault->error));
 	child = spawn();
 	if (child == 0)
 		child_run(fault);
@@ -290,45 +329,64 @@ static void try(const struct fault *fault, struct tally *tally)
 	}
 }
 
-/* The places of one entry in one phase, at most `most` of them, the first and the last included. */
+static unsigned errors_of(const struct possible *what)
+{
+	unsigned errors = 1; /* the table has one at least */
+
+	while (errors < ERRORS && what->errors[errors] != 0)
+		errors++;
+	return errors;
+}
+
+/* The places of one entry in one phase, at most `most` of them, the first and the last included. Few places: every
+ * errno at each. Many: they take turns, until each had one. */
 static void try_entry(enum phase phase, size_t index, uint64_t most, struct tally *tally)
 {
-	uint64_t total = calls[phase][possible[index].entry];
+	const struct possible *what = &possible[index];
+	uint64_t total = calls[phase][index];
 	uint64_t places = total < most ? total : most;
+	unsigned errors = errors_of(what);
+	uint64_t tries = places == total ? places * errors : places > errors ? places : errors;
 
-	for (uint64_t i = 0; i < places; i++) {
-		struct fault fault = {.phase = phase, .entry = possible[index].entry};
-		unsigned errors = 1; /* the table has one at least */
+	for (uint64_t i = 0; places > 0 && i < tries; i++) {
+		uint64_t place = places == total ? i / errors : i % places;
+		struct fault fault = {
+			.phase = phase, .what = what, .error = what->errors[i % errors]};
 
-		while (errors < 3 && possible[index].errors[errors] != 0)
-			errors++;
-		fault.nth = places == 1 ? 1 : 1 + i * (total - 1) / (places - 1);
-		/* Few places: every errno at each. Many: they take turns. */
-		for (unsigned e = 0; e < (places == total ? errors : 1); e++) {
-			fault.error = possible[index].errors[(places == total ? e : i) % errors];
-			try(&fault, tally);
-		}
+		fault.nth = places == 1 ? 1 : 1 + place * (total - 1) / (places - 1);
+		if (fault.error == PARTIAL) /* few ranges are long enough for it */
+			fault.nth = 1 + place;
+		try(&fault, tally);
+	}
+}
+
+/* What may fail for ever does, from its first call on, and from the middle. */
+static void try_lasting(enum phase phase, size_t index, struct tally *tally)
+{
+	uint64_t total = calls[phase][index];
+
+	for (uint64_t nth = 1; possible[index].lasting && nth <= total; nth += total / 2 + 1) {
+		struct fault fault = {.phase = phase, .what = &possible[index], .lasting = true};
+
+		fault.nth = nth;
+		fault.error = possible[index].errors[0];
+		try(&fault, tally);
 	}
 }
 
 static void try_random(struct tally *tally)
 {
 	struct random random = {random_mix(options.seed)};
-	uint64_t tried = 0;
 
-	while (tried < random_cases) {
+	for (uint64_t tried = 0; tried < random_cases;) {
 		struct fault fault = {.phase = random_next(&random) % PHASE_COUNT};
 		size_t index = random_next(&random) % POSSIBLE;
-		uint64_t total;
-		unsigned errors = 1;
+		uint64_t total = calls[fault.phase][index];
 
-		fault.entry = possible[index].entry;
-		total = calls[fault.phase][fault.entry];
 		if (total == 0)
 			continue;
-		while (errors < 3 && possible[index].errors[errors] != 0)
-			errors++;
-		fault.error = possible[index].errors[random_next(&random) % errors];
+		fault.what = &possible[index];
+		fault.error = fault.what->errors[random_next(&random) % errors_of(fault.what)];
 		fault.nth = 1 + random_next(&random) % total;
 		try(&fault, tally);
 		tried++;
@@ -339,13 +397,32 @@ static void try_all(const char *only, uint64_t most, struct tally *tally)
 {
 	for (int phase = 0; phase < PHASE_COUNT; phase++) {
 		for (size_t i = 0; i < POSSIBLE; i++) {
-			const char *name = inject_entry_name(possible[i].entry);
+			const char *name = name_of(&possible[i]);
 
 			if (only != NULL && strcmp(only, name) != 0)
 				continue;
 			printf("syscall_faults: %s, %s: %lu calls\n", phase_names[phase], name,
-			       (unsigned long)calls[phase][possible[i].entry]);
-			try_entry((enum phase)phase, i, most, tally);
+			       (unsigned long)calls[phase][i]);
+			if (lasting)
+				try_lasting((enum phase)phase, i, tally);
+			else
+				try_entry((enum phase)phase, i, most, tally);
+		}
+	}
+}
+
+/* Every entry of the system-call table is tried. */
+static void table_check(void)
+{
+	for (int entry = 0; entry < INJECT_ENTRY_COUNT; entry++) {
+		size_t i = 0;
+
+		while (i < POSSIBLE && possible[i].entry != (enum inject_entry)entry)
+			i++;
+		if (i == POSSIBLE) {
+			fprintf(stderr, "syscall_faults: %s has no row\n",
+				inject_entry_name((enum inject_entry)entry));
+			exit(1);
 		}
 	}
 }
@@ -363,6 +440,10 @@ static uint64_t parse(int argc, char **argv, const char **only)
 			most = strtoull(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--entry") == 0)
 			*only = argv[i + 1];
+		else if (strcmp(argv[i], "--threads") == 0)
+			options.threads = (unsigned)strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--lasting") == 0)
+			lasting = strtoull(argv[i + 1], NULL, 10) != 0;
 		else if (strcmp(argv[i], "--random") == 0)
 			random_cases = strtoull(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--seed") == 0)
@@ -390,7 +471,9 @@ int main(int argc, char **argv)
 	options.tolerate_null = true;
 	options.heap_max = "64M";
 	most = parse(argc, argv, &only);
-	setenv("GC_EVACUATE", "all", 0); /* a flip in every cycle */
+	table_check();
+	setenv("GC_EVACUATE", "all", 0);  /* a flip in every cycle */
+	setenv("GC_STOP_REPORT", "0", 0); /* libunwind keeps two descriptors */
 	if (spawn() == 0) { /* skips from a child, so that the parent keeps one thread */
 		plx_heap_destroy(shadow_heap_create(&options));
 		_exit(0);
