@@ -20,9 +20,9 @@
 #include <stdint.h>
 
 #include "bench/gc_pause/options.h"
-#include "bench/gc_pause/random.h"
 #include "bench/gc_pause/recorder.h"
 #include "bench/gc_pause/result.h"
+#include "shared/random.h"
 
 struct plx_heap;
 struct word_files;

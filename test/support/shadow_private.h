@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "test/support/random.h"
+#include "shared/random.h"
 #include "test/support/shadow.h"
 
 enum shadow_kind {

@@ -13,17 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/support/check.h"
 #include "test/support/foreign.h"
 #include "test/support/process.h"
 #include "test/support/shadow.h"
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 struct node {
 	struct plx_header header;

@@ -7,16 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test/support/random.h"
+#include "shared/random.h"
+#include "test/support/check.h"
 #include "test/support/shadow.h"
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 enum order { ORDER_FORWARD, ORDER_BACKWARD, ORDER_MIXED, ORDER_COUNT };
 static const char *const order_names[] = {"forward", "backward", "mixed"};

@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shared/random.h"
 #include "test/support/hostile.h"
-#include "test/support/random.h"
 
 static const char *const deliveries[] = {"thread", "sigbus"};
 

@@ -15,9 +15,9 @@
 
 #include "gc/os/sys.h"
 #include "gc/os/uffd_abi.h"
+#include "shared/random.h"
 #include "test/support/hostile.h"
 #include "test/support/process.h"
-#include "test/support/random.h"
 
 #define MIB (UINT64_C(1) << 20)
 

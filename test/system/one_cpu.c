@@ -22,15 +22,8 @@
 #include <parallax/histogram.h>
 #include <parallax/parallax.h>
 
-#include "test/support/random.h"
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
+#include "shared/random.h"
+#include "test/support/check.h"
 
 #define THREADS 16
 #define POLLERS 4 /* of those */

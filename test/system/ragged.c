@@ -16,14 +16,7 @@
 #include <parallax/histogram.h>
 
 #include "runtime/world.h"
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
+#include "test/support/check.h"
 
 #define LIST_LENGTH 300000 /* takes a marker some milliseconds */
 

@@ -14,17 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "test/support/check.h"
 #include "test/support/foreign.h"
 #include "test/support/hold.h"
 #include "test/support/inject.h"
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 struct node {
 	struct plx_header header;

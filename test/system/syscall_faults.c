@@ -26,9 +26,9 @@
 #include <unistd.h>
 
 #include "gc/os/uffd_abi.h"
+#include "shared/random.h"
 #include "test/support/inject.h"
 #include "test/support/process.h"
-#include "test/support/random.h"
 #include "test/support/shadow.h"
 #include "test/support/tally.h"
 

@@ -21,15 +21,8 @@
 #include <unistd.h>
 
 #include "runtime/world.h"
+#include "test/support/check.h"
 #include "test/support/hold.h"
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 #define BUFFER_BYTES 20000
 #define USED_BYTES 6000 /* somewhere in the middle: more than one page */

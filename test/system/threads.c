@@ -11,15 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/support/check.h"
 #include "test/support/shadow.h"
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 struct node {
 	struct plx_header header;

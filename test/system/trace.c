@@ -12,16 +12,9 @@
 #include <unistd.h>
 
 #include "shared/json.h"
+#include "test/support/check.h"
 #include "test/support/inject.h"
 #include "test/support/shadow.h"
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 static char folder[] = "/tmp/parallax_trace.XXXXXX";
 static char path[200];

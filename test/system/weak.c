@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "test/support/random.h"
+#include "shared/random.h"
 #include "test/support/shadow.h"
 #include "test/support/tally.h"
 

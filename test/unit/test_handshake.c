@@ -16,18 +16,11 @@
 #include <cmocka.h>
 
 #include "runtime/world.h"
-#include "test/support/random.h"
+#include "shared/random.h"
+#include "test/support/check.h"
 
 #define THREADS 8
 #define ROUNDS 400
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 static struct plx_heap *heap;
 static uint32_t completed; /* atomic: the last round that has returned */

@@ -12,7 +12,7 @@
 
 #include "gc/heap/slot.h"
 #include "runtime/world.h"
-#include "test/support/random.h"
+#include "shared/random.h"
 
 struct node {
 	struct plx_header header;

@@ -1,9 +1,7 @@
-/* bench/gc_pause/random.h: the one source of chance: splitmix64 (Steele, Lea, Flood 2014).
- *
- * Every thread has its own stream, derived from the seed and the thread's number, so that a run
- * with fixed operations repeats exactly. */
-#ifndef BENCH_GC_PAUSE_RANDOM_H
-#define BENCH_GC_PAUSE_RANDOM_H
+/* shared/random.h: the one source of chance of tests and benchmarks: SplitMix64 (Steele, Lea, Flood 2014), so
+ * that a printed seed makes the same choices again. A stream for each thread. */
+#ifndef SHARED_RANDOM_H
+#define SHARED_RANDOM_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,6 +10,7 @@ struct random {
 	uint64_t state;
 };
 
+/* A bijection that spreads bits: also used to derive contents from ids. */
 static inline uint64_t random_mix(uint64_t value)
 {
 	value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -19,6 +18,7 @@ static inline uint64_t random_mix(uint64_t value)
 	return value ^ (value >> 31);
 }
 
+/* The stream of a thread follows from the seed and the thread's number. */
 static inline void random_seed(struct random *random, uint64_t seed, uint64_t stream)
 {
 	random->state = random_mix(seed) ^ random_mix(~stream);
@@ -30,10 +30,16 @@ static inline uint64_t random_next(struct random *random)
 	return random_mix(random->state);
 }
 
-/* Uniform below `limit`, which is below 2^32. */
+/* Uniform below `limit`, which is below 2^32. The peers of bench/peers draw the same. */
 static inline uint64_t random_below(struct random *random, uint64_t limit)
 {
 	return ((random_next(random) >> 32) * limit) >> 32;
+}
+
+/* True once in `times` calls on average. */
+static inline bool random_once_in(struct random *random, uint64_t times)
+{
+	return random_below(random, times) == 0;
 }
 
 /* True with probability threshold / 2^32. */
