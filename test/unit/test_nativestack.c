@@ -16,6 +16,7 @@
 #include <parallax/parallax.h>
 
 #include "runtime/world.h"
+#include "test/support/child.h"
 #include "test/support/heap.h"
 
 #define STACK_BYTES 65536
@@ -543,25 +544,8 @@ static void test_between_snapshots(void **state)
 static const char *last_words(void (*act)(void))
 {
 	static char text[4096];
-	ssize_t length = 0, got;
-	int pipes[2], status = 0;
-	pid_t child;
+	int status = child_run(act, text, sizeof(text));
 
-	assert_int_equal(pipe(pipes), 0);
-	child = fork();
-	if (child == 0) {
-		dup2(pipes[1], STDERR_FILENO);
-		signal(SIGABRT, SIG_DFL);
-		act();
-		_exit(0);
-	}
-	close(pipes[1]);
-	while (length < (ssize_t)sizeof(text) - 1 &&
-	       (got = read(pipes[0], text + length, sizeof(text) - 1 - (size_t)length)) > 0)
-		length += got;
-	text[length] = '\0';
-	close(pipes[0]);
-	assert_int_equal(waitpid(child, &status, 0), child);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		text[0] = '\0';
 	else

@@ -17,6 +17,7 @@
 
 #include "gc/collect/oracle.h"
 #include "runtime/world.h"
+#include "test/support/child.h"
 
 #ifdef PLX_DEBUG
 #define NODES 6000
@@ -97,7 +98,6 @@ static void damaging_visitor(struct plx_root_visit *visit, void *context)
 
 static void child(void)
 {
-	signal(SIGABRT, SIG_DFL);
 	alarm(60);
 	heap_open();
 	list_make();
@@ -112,30 +112,6 @@ static void child(void)
 	_exit(plx_heap_destroy(heap) == PLX_OK ? 0 : 3);
 }
 
-static int run_child(void)
-{
-	int ends[2], status;
-	size_t used = 0;
-	ssize_t got;
-	pid_t pid;
-
-	assert_int_equal(pipe(ends), 0);
-	pid = fork();
-	if (pid == 0) {
-		dup2(ends[1], STDERR_FILENO);
-		close(ends[0]);
-		close(ends[1]);
-		child();
-	}
-	close(ends[1]);
-	while ((got = read(ends[0], text + used, sizeof(text) - 1 - used)) > 0)
-		used += (size_t)got;
-	text[used] = '\0';
-	close(ends[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
 static void whole(const char *with_plan, const char *with_torture)
 {
 	int status;
@@ -143,7 +119,7 @@ static void whole(const char *with_plan, const char *with_torture)
 	plan = with_plan;
 	torture = with_torture;
 	damage = NULL;
-	status = run_child();
+	status = child_run(child, text, sizeof(text));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		skip();
 	if (status != 0)
@@ -159,7 +135,7 @@ static void caught(const char *with_plan, void (*how)(struct gc_heap *gc))
 	plan = with_plan;
 	torture = NULL;
 	damage = how;
-	status = run_child();
+	status = child_run(child, text, sizeof(text));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		skip();
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)

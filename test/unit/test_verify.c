@@ -18,6 +18,7 @@
 #include "gc/collect/collect.h"
 #include "gc/collect/fixed.h"
 #include "runtime/world.h"
+#include "test/support/child.h"
 
 #define PAIRS 3000
 #define LARGE_COUNT 60000
@@ -109,32 +110,6 @@ static void child(void)
 	_exit(0);
 }
 
-/* Run the child with its standard error in `text`; its status. */
-static int run_child(void)
-{
-	int ends[2], status;
-	size_t used = 0;
-	ssize_t got;
-	pid_t pid;
-
-	fflush(NULL);
-	assert_int_equal(pipe(ends), 0);
-	pid = fork();
-	if (pid == 0) {
-		dup2(ends[1], STDERR_FILENO);
-		close(ends[0]);
-		close(ends[1]);
-		child();
-	}
-	close(ends[1]);
-	while ((got = read(ends[0], text + used, sizeof(text) - 1 - used)) > 0)
-		used += (size_t)got;
-	text[used] = '\0';
-	close(ends[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
 /* The damage done at this place is found, and named with all of these words. */
 static void expect(enum gc_verify_place place, void (*how)(struct gc_heap *gc), const char *words[])
 {
@@ -142,7 +117,7 @@ static void expect(enum gc_verify_place place, void (*how)(struct gc_heap *gc), 
 
 	damage_place = place;
 	damage = how;
-	status = run_child();
+	status = child_run(child, text, sizeof(text));
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
 		fail_msg("not found, instead of %s (status %#x):\n%s", words[2], (unsigned)status,
 			 text);
@@ -454,7 +429,7 @@ static void good_heaps_pass(void **state)
 	(void)state;
 	damage_place = GC_VERIFY_BEFORE;
 	damage = no_damage;
-	assert_int_equal(run_child(), 0);
+	assert_int_equal(child_run(child, text, sizeof(text)), 0);
 	assert_string_equal(text, "");
 }
 
