@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/support/patience.h"
+
 #define LARGE_BYTES (3u << 20)
 #define LARGE_REFERENCES 500000u
 #define REWRITE_BYTES_MAX 16384
@@ -374,7 +376,7 @@ static _Noreturn void child_run(struct shadow_thread *self)
 {
 	unsigned steps = 30 + (unsigned)random_below(&self->random, 60);
 
-	alarm(60);
+	patience_begin(60);
 	shadow_compare(self);
 	while (steps-- > 0)
 		shadow_step(self);

@@ -28,6 +28,7 @@
 #include "gc/os/uffd_abi.h"
 #include "shared/random.h"
 #include "test/support/inject.h"
+#include "test/support/patience.h"
 #include "test/support/process.h"
 #include "test/support/shadow.h"
 #include "test/support/tally.h"
@@ -259,7 +260,7 @@ static pid_t spawn(void)
 	if (child < 0)
 		abort();
 	if (child == 0) {
-		alarm(CHILD_SECONDS);
+		patience_begin(CHILD_SECONDS);
 		shadow_context(context);
 		inject_install();
 	}

@@ -16,6 +16,7 @@
 #include <parallax/parallax.h>
 
 #include "test/support/heap.h"
+#include "test/support/patience.h"
 
 #define CHILD_SECONDS 60
 #define NODES 2000
@@ -148,7 +149,7 @@ static int child_of(void (*run)(void *), void *argument, bool listen)
 	if (child > 0)
 		sigaction(SIGSEGV, &before, NULL);
 	if (child == 0) {
-		alarm(CHILD_SECONDS);
+		patience_begin(CHILD_SECONDS);
 		if (listen)
 			dup2(ends[1], STDERR_FILENO);
 		close(ends[0]);

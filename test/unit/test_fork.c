@@ -466,7 +466,7 @@ static void *fork_often(void *argument)
 		int status = 0;
 
 		if (child == 0) {
-			alarm(CHILD_SECONDS);
+			patience_begin(CHILD_SECONDS);
 			CHECK(heap_is_right(self));
 			plx_collect(self);
 			CHECK(heap_is_right(self));
@@ -615,9 +615,9 @@ static void test_asking_while_it_rests(void **state)
 	plx_heap_stats(heap, &stats);
 	cycles = stats.cycles;
 	rt_collector_hold(heap);
-	alarm(CHILD_SECONDS);
+	patience_begin(CHILD_SECONDS);
 	rt_collector_request(heap, "asked for"); /* running: it must come back */
-	alarm(0);
+	patience_begin(0);
 	usleep(20000);
 	plx_heap_stats(heap, &stats);
 	assert_int_equal(stats.cycles, cycles); /* nothing begins */
