@@ -51,22 +51,33 @@ check_tags() # as check_shadow, with tagged references
 	GC_EVACUATE=all run release system shadow --plan minor --delivery thread --cycles 100 --seed "$1" \
 		--threads 4 --objects 8000 --tags
 }
+# One thread at a time; each try takes other seeds, and what fails has to replay.
+check_schedule_store() { schedule store "$1"; }
+check_schedule_weak() { schedule weak "$1"; }
+schedule()
+{
+	run debug schedule schedule --scenario "$1" --seed $(($2 * 60)) --seeds 60 ||
+		grep -q 'DOES NOT REPEAT' "$scratch/log" # that is not caught
+}
 
 # usage: link PRESET KIND TEST: the test with the changed files, once.
 link_test()
 {
-	local preset=$1 program=test/$2/$3 objects="" file command
+	local preset=$1 program=test/$2/$3 objects="" file command object library=libparallax.a
 
 	[ ! -x "$scratch/$preset/$program" ] || return 0
 	mkdir -p "$scratch/$preset/test/$2"
+	# It has a library of its own.
+	[ "$2" != schedule ] || library=test/schedule/libschedule_parallax.a
 	for file in $changed; do
-		objects="$objects $scratch/$preset/${file//\//_}.o"
-		[ ! -f "$scratch/$preset/${file//\//_}.o" ] || continue
-		command=$(ninja -C "build/$preset" -t commands libparallax.a | grep -F -- "-c $top/$file" | head -n 1)
+		object=$scratch/$preset/${library//\//_}_${file//\//_}.o
+		objects="$objects $object"
+		[ ! -f "$object" ] || continue
+		command=$(ninja -C "build/$preset" -t commands "$library" | grep -F -- "-c $top/$file" | head -n 1)
 		command=${command//"$top/gc/"/"$scratch/source/gc/"}
 		command=${command//"$top/runtime/"/"$scratch/source/runtime/"}
 		command=${command//"-I$top "/"-I$scratch/source -I$top "}
-		command=$(echo "$command" | sed "s| -MD.* -c | -o $scratch/$preset/${file//\//_}.o -c |")
+		command=$(echo "$command" | sed "s| -MD.* -c | -o $object -c |")
 		(cd "build/$preset" && eval "$command") > "$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 	done
 	command=$(ninja -C "build/$preset" -t commands "$program" | tail -n 1)
