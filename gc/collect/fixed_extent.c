@@ -14,6 +14,10 @@
  * [FE-4] A region that is taken while pages come back is attached first, as everywhere [RA-2]. Regions that
  *        were fixed at the flip are not freed before finish: only sweeping frees objects.
  *
+ * [FE-5] jemalloc's pages may be larger than the kernel's, and the slabs of odd sizes then larger than a region
+ *        (Debian's for arm64: pages of 64 KiB, slabs of up to 448). Such a heap asks for powers of two, whose
+ *        slabs are as large as a page or the object.
+ *
  * jemalloc's decay is off, so nothing lies about unused in between. Who runs here: mutators that allocate,
  * the cycle's thread that sweeps, inside of jemalloc; no heap memory is touched [A-3]. */
 #include <stdio.h>
@@ -31,6 +35,7 @@ struct gc_fixed_arena {
 	enum gc_range range;
 	unsigned index;
 	int flags;
+	bool powers_of_two; /* [FE-5] */
 };
 
 /* --- pages of regions --------------------------------------------------------------------------- */
@@ -288,6 +293,24 @@ static bool arena_set(unsigned index, const char *what, void *value, size_t byte
 	return plx_je_mallctl(name, NULL, NULL, value, bytes) == 0;
 }
 
+/* The most that jemalloc asks of us at once for small objects. */
+static uint64_t arena_largest_slab(void)
+{
+	unsigned bins = 0;
+	size_t bytes = sizeof(bins), slab, largest = 0;
+
+	plx_je_mallctl("arenas.nbins", &bins, &bytes, NULL, 0);
+	for (unsigned i = 0; i < bins; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "arenas.bin.%u.slab_size", i);
+		bytes = sizeof(slab);
+		if (plx_je_mallctl(name, &slab, &bytes, NULL, 0) == 0)
+			largest = gc_max(largest, slab);
+	}
+	return largest;
+}
+
 /* [FE-2] */
 static bool arena_open(struct gc_fixed_arena *arena)
 {
@@ -314,7 +337,9 @@ struct gc_fixed_arena *gc_fixed_arena_create(struct gc_heap *heap, enum gc_range
 						   .destroy = hook_destroy,
 						   .split = hook_split},
 					 .heap = heap,
-					 .range = range};
+					 .range = range,
+					 .powers_of_two = arena_largest_slab() >
+							  heap->regions.region_bytes};
 	if (arena_open(arena))
 		return arena;
 	gc_fixed_arena_destroy(arena);
@@ -333,6 +358,8 @@ void gc_fixed_arena_destroy(struct gc_fixed_arena *arena)
 
 void *gc_fixed_arena_take(const struct gc_fixed_arena *arena, uint64_t bytes)
 {
+	if (arena->powers_of_two && (bytes & (bytes - 1)) != 0)
+		bytes = UINT64_C(1) << (64 - __builtin_clzll(bytes)); /* [FE-5] */
 	return plx_je_mallocx(bytes, arena->flags);
 }
 

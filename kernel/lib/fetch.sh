@@ -3,6 +3,11 @@
 # private apt (own state, cache and list of sources) does it; nothing system-wide changes, and the
 # archive's own keyring still decides what is genuine.
 
+# Whoever runs this for another architecture sets these after this file was read.
+package_architecture=amd64
+package_list=$kernel_dir/config/sources
+image_ending='cloud-amd64(-unsigned)?'
+
 archive_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # URIs of the Debian archives in this system's apt, without a slash at the end.
@@ -37,7 +42,8 @@ private_apt()
 			"$suite" > "$home/sources.list.new"
 		mv "$home/sources.list.new" "$home/sources.list"
 	fi
-	"$1" -q -o Dir::State="$home/state" -o Dir::State::Lists="$home/state/lists" \
+	"$1" -q -o APT::Architecture="$package_architecture" -o APT::Architectures::="$package_architecture" \
+		-o Dir::State="$home/state" -o Dir::State::Lists="$home/state/lists" \
 		-o Dir::Cache="$home/cache" -o Dir::Etc::SourceList="$home/sources.list" \
 		-o Dir::Etc::SourceParts="$home/parts" -o Dir::State::status=/var/lib/dpkg/status \
 		-o APT::Sandbox::User=root -o Acquire::Languages=none "${@:2}"
@@ -62,8 +68,9 @@ newest_name()
 {
 	local archive=$1 suite=$2 version=$3
 
+	version=${version%%-*}
 	private_apt "$archive" "$suite" apt-cache search --names-only \
-		"^linux-(image|binary)-${version//./\\.}[.][.0-9]*[-+][-+0-9a-z~.]*cloud-amd64(-unsigned)?\$" |
+		"^linux-(image|binary)-${version//./\\.}[.][.0-9]*[-+][-+0-9a-z~.]*$image_ending\$" |
 		cut -d ' ' -f 1 | sort -V | tail -n 1
 }
 
@@ -93,7 +100,7 @@ fetch_package()
 {
 	local line package archive suite preferred digest deb chosen dir="$work/packages"
 
-	line=$(grep -E "^$1 $2 " "$kernel_dir/config/sources") || fail "config/sources has no $1 $2"
+	line=$(grep -E "^$1 $2 " "$package_list") || fail "${package_list##*/} has no $1 $2"
 	read -r _ _ package archive suite preferred digest <<< "$line"
 	deb="$dir/${package}_$preferred.deb"
 	if [ -e "$dir/$1-$2" ] && [ "$(head -n 1 "$dir/$1-$2")" = "$line" ]; then
@@ -114,7 +121,7 @@ fetch_package()
 	fi
 	if [ "$digest" != - ] && ! sha256sum --check --status <<< "$digest  $deb"; then
 		rm -f "$deb"
-		fail "$chosen is not what config/sources pins (sha256)"
+		fail "$chosen is not what ${package_list##*/} pins (sha256)"
 	fi
 	printf '%s\n%s\n' "$line" "$deb" > "$dir/$1-$2"
 	echo "$deb"

@@ -1,0 +1,26 @@
+# Toolchain: aarch64 by Debian's cross compiler. The libraries are Debian's too, unpacked into a folder of
+# their own by kernel/lib/sysroot.sh; nothing of this system's is looked at.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+
+set(plx_sysroot "$ENV{PLX_ARM64_SYSROOT}")
+if(NOT plx_sysroot)
+  get_filename_component(plx_sysroot "${CMAKE_CURRENT_LIST_DIR}/../build/kernel/arm64/sysroot" ABSOLUTE)
+endif()
+if(NOT EXISTS "${plx_sysroot}/usr/include")
+  message(FATAL_ERROR "no libraries for arm64 in ${plx_sysroot}: ./dev kernel arm64-6.12 fetches them")
+endif()
+# Beside the compiler's own C library: these are few, and none of them brings another one.
+set(CMAKE_C_FLAGS_INIT "-isystem ${plx_sysroot}/usr/include -isystem ${plx_sysroot}/usr/include/aarch64-linux-gnu")
+foreach(kind EXE SHARED)
+  set(CMAKE_${kind}_LINKER_FLAGS_INIT "-Wl,-rpath-link,${plx_sysroot}/usr/lib/aarch64-linux-gnu")
+endforeach()
+set(CMAKE_FIND_ROOT_PATH "${plx_sysroot}" /usr/aarch64-linux-gnu)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(ENV{PKG_CONFIG_SYSROOT_DIR} "${plx_sysroot}")
+set(ENV{PKG_CONFIG_LIBDIR} "${plx_sysroot}/usr/lib/aarch64-linux-gnu/pkgconfig")
