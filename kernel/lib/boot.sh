@@ -14,8 +14,9 @@ harmless='clocksource: |Speculative|Spectre|RETBleed|MDS|MMIO Stale'
 
 emulate()
 {
+	# shellcheck disable=SC2086 # icount is empty or two words
 	timeout -s KILL "$guest_seconds" qemu-system-x86_64 -machine q35 -accel "$accelerator" -cpu max \
-		-smp "$cpus" -m "$memory" -nodefaults -display none -no-reboot \
+		-smp "$cpus" -m "$memory" -nodefaults -display none -no-reboot ${icount:-} \
 		-serial "file:$results/console.log" -serial "file:$results/jobs.log" \
 		-kernel "$image/bzImage" -initrd "$results/initramfs.gz" \
 		-append 'console=ttyS0 panic=-1 quiet loglevel=5 mitigations=off nokaslr no_timer_check' \
