@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "shared/json.h"
+#include "bench/common/json.h"
 
 enum check_kind {
 	CHECK_TEXT,

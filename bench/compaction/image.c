@@ -13,7 +13,7 @@
 #include "bench/compaction/compaction.h"
 #include "gc/base/atomic.h"
 #include "gc/heap/heap.h"
-#include "shared/random.h"
+#include "bench/common/random.h"
 
 #define USED_SHARE 0.3	/* of the heap, for the arrays; as much again for the cells */
 #define WARM_SHARE 0.85 /* of the heap, filled with garbage first */

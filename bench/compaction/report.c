@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "bench/compaction/compaction.h"
-#include "shared/json.h"
+#include "bench/common/json.h"
 
 static const char *const status_names[] = {"ok", "wrong", "unavailable", "failed"};
 

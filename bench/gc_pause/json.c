@@ -7,7 +7,7 @@
 
 #include "bench/gc_pause/report.h"
 #include "bench/gc_pause/sweep.h"
-#include "shared/json.h"
+#include "bench/common/json.h"
 
 static void put_text(FILE *out, const char *name, const char *text)
 {

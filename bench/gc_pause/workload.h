@@ -22,7 +22,7 @@
 #include "bench/gc_pause/options.h"
 #include "bench/gc_pause/recorder.h"
 #include "bench/gc_pause/result.h"
-#include "shared/random.h"
+#include "bench/common/random.h"
 
 struct plx_heap;
 struct word_files;

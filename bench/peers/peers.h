@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/json.h"
+#include "bench/common/json.h"
 
 enum peer_work { PEER_CACHE, PEER_TREES, PEER_GCBENCH, PEER_FRAGMENT, PEER_WORKS };
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "shared/json.h"
+#include "bench/common/json.h"
 
 /* A set of results: a file, or a part of a file that `--bundle` made. */
 struct result_set {

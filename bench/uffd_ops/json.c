@@ -2,7 +2,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "shared/json.h"
+#include "bench/common/json.h"
 #include "bench/uffd_ops/derived.h"
 #include "bench/uffd_ops/report.h"
 

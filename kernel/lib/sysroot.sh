@@ -2,7 +2,7 @@
 # sysroot.sh: the libraries of another architecture, Debian's packages unpacked into $work/sysroot. The
 # compiler brings its own C library (libc6-dev-arm64-cross).
 
-sysroot_packages=(libjemalloc-dev libunwind-dev libunwind8 liblzma-dev liblzma5 zlib1g libcmocka-dev
+sysroot_packages=(libjansson-dev libjansson4 libjemalloc-dev libunwind-dev libunwind8 liblzma-dev liblzma5 zlib1g libcmocka-dev
 	libcmocka0 busybox-static)
 
 make_sysroot()

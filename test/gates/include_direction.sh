@@ -14,9 +14,9 @@ may_include()
 	gc/heap/*) case $2 in gc/base/* | gc/os/* | gc/heap/* | third_party/*) ;; *) return 1 ;; esac ;;
 	gc/*) case $2 in gc/* | third_party/*) ;; *) return 1 ;; esac ;;
 	runtime/*) case $2 in gc/* | runtime/*) ;; *) return 1 ;; esac ;;
-	shared/*) case $2 in shared/*) ;; *) return 1 ;; esac ;;
-	test/*) case $2 in gc/* | runtime/* | shared/* | test/* | third_party/*) ;; *) return 1 ;; esac ;;
-	bench/*) case $2 in gc/* | runtime/* | shared/* | bench/* | examples/lisp/lisp.h) ;; *) return 1 ;; esac ;;
+	bench/common/*) case $2 in bench/common/*) ;; *) return 1 ;; esac ;;
+	test/*) case $2 in gc/* | runtime/* | bench/common/* | test/* | third_party/*) ;; *) return 1 ;; esac ;;
+	bench/*) case $2 in gc/* | runtime/* | bench/* | examples/lisp/lisp.h) ;; *) return 1 ;; esac ;;
 	esac
 }
 
@@ -47,8 +47,8 @@ while read -r file path; do
 	runtime/include/*:*/*) violation "$file (public) must not include <$path>" ;;
 	third_party/*:jemalloc/*) ;;
 	*:jemalloc/*) violation "$file must use third_party/plx_jemalloc.h" ;;
-	shared/json.h:jansson.h) ;;
-	*:jansson.h) violation "$file must use shared/json.h, for the library does without jansson" ;;
+	bench/common/json.h:jansson.h) ;;
+	*:jansson.h) violation "$file must use bench/common/json.h, for the library does without jansson" ;;
 	esac
 done << EOF
 $angled

@@ -2,7 +2,7 @@
 #include "test/schedule/choose.h"
 
 #include "test/schedule/schedule.h"
-#include "test/support/random.h"
+#include "bench/common/random.h"
 
 #define CHANGES_MOST 6
 

@@ -7,7 +7,7 @@
 
 #include "gc/os/probe.h"
 #include "test/schedule/schedule.h"
-#include "test/support/random.h"
+#include "bench/common/random.h"
 
 #define CHECK(condition)                                                                          \
 	do {                                                                                      \

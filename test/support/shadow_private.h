@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "shared/random.h"
+#include "bench/common/random.h"
 #include "test/support/shadow.h"
 
 enum shadow_kind {

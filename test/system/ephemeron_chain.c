@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/random.h"
+#include "bench/common/random.h"
 #include "test/support/check.h"
 #include "test/support/shadow.h"
 

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shared/random.h"
+#include "bench/common/random.h"
 #include "test/support/hostile.h"
 
 static const char *const deliveries[] = {"thread", "sigbus"};

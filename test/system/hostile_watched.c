@@ -15,7 +15,7 @@
 
 #include "gc/os/sys.h"
 #include "gc/os/uffd_abi.h"
-#include "shared/random.h"
+#include "bench/common/random.h"
 #include "test/support/hostile.h"
 #include "test/support/process.h"
 

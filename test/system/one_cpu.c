@@ -22,7 +22,7 @@
 #include <parallax/histogram.h>
 #include <parallax/parallax.h>
 
-#include "shared/random.h"
+#include "bench/common/random.h"
 #include "test/support/check.h"
 
 #define THREADS 16

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #include "gc/os/uffd_abi.h"
-#include "shared/random.h"
+#include "bench/common/random.h"
 #include "test/support/inject.h"
 #include "test/support/patience.h"
 #include "test/support/process.h"

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shared/json.h"
+#include "bench/common/json.h"
 #include "test/support/check.h"
 #include "test/support/inject.h"
 #include "test/support/shadow.h"

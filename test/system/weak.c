@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/random.h"
+#include "bench/common/random.h"
 #include "test/support/shadow.h"
 #include "test/support/tally.h"
 

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "runtime/world.h"
-#include "shared/random.h"
+#include "bench/common/random.h"
 #include "test/support/check.h"
 
 #define THREADS 8

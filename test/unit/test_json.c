@@ -1,4 +1,4 @@
-/* test/unit/test_json.c: how tests and benchmarks read JSON (shared/json.h): strictly, and saying where it
+/* test/unit/test_json.c: how tests and benchmarks read JSON (bench/common/json.h): strictly, and saying where it
  * is wrong; what lies at a path; and that what is written can be read again. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "shared/json.h"
+#include "bench/common/json.h"
 
 static char why[VALUE_WHY_BYTES];
 

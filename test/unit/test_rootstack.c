@@ -21,7 +21,7 @@
 #include "gc/collect/collect.h"
 #include "gc/collect/rootstack.h"
 #include "runtime/world.h"
-#include "shared/random.h"
+#include "bench/common/random.h"
 #include "test/support/heap.h"
 
 struct node {

@@ -321,7 +321,8 @@ static __attribute__((noinline)) void deep_call(struct plx_thread *self, void *c
 		stack_wipe();
 		litter(self);
 		plx_collect(self);
-		__asm__ volatile(""); /* no tail call, whose frame would lie over registers saved here */
+		__asm__ volatile(
+			""); /* no tail call, whose frame would lie over registers saved here */
 		return;
 	}
 	__asm__ volatile("" : "+r"(mine) : : "memory");

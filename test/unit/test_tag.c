@@ -12,7 +12,7 @@
 
 #include "gc/heap/slot.h"
 #include "runtime/world.h"
-#include "shared/random.h"
+#include "bench/common/random.h"
 
 struct node {
 	struct plx_header header;

@@ -1,4 +1,4 @@
-// bench/peers/go/clock.go: chance, histograms and the clock of a thread, as shared/random.h,
+// bench/peers/go/clock.go: chance, histograms and the clock of a thread, as bench/common/random.h,
 // parallax/histogram.h and bench/gc_pause/recorder.h have them.
 package main
 

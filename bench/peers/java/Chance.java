@@ -1,4 +1,4 @@
-/* bench/peers/java/Chance.java: splitmix64, as in shared/random.h: the same seed and stream give
+/* bench/peers/java/Chance.java: splitmix64, as in bench/common/random.h: the same seed and stream give
  * the same numbers, so checksums can be compared with the C programs'. */
 final class Chance {
 	private long state;

@@ -1,7 +1,7 @@
-/* shared/random.h: the one source of chance of tests and benchmarks: SplitMix64 (Steele, Lea, Flood 2014), so
+/* bench/common/random.h: the one source of chance of tests and benchmarks: SplitMix64 (Steele, Lea, Flood 2014), so
  * that a printed seed makes the same choices again. A stream for each thread. */
-#ifndef SHARED_RANDOM_H
-#define SHARED_RANDOM_H
+#ifndef BENCH_COMMON_RANDOM_H
+#define BENCH_COMMON_RANDOM_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* shared/json.c: see json.h. */
-#include "shared/json.h"
+/* bench/common/json.c: see json.h. */
+#include "bench/common/json.h"
 
 #include <stdlib.h>
 #include <string.h>

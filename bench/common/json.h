@@ -1,7 +1,7 @@
-/* shared/json.h: the little that benchmarks and tests want beside jansson: one way to read, strictly; the
+/* bench/common/json.h: the little that benchmarks and tests want beside jansson: one way to read, strictly; the
  * part at a path; and a string written so that it can be read again. */
-#ifndef SHARED_JSON_H
-#define SHARED_JSON_H
+#ifndef BENCH_COMMON_JSON_H
+#define BENCH_COMMON_JSON_H
 
 #include <stddef.h>
 #include <stdio.h>
