@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define LEAST_STACK_SLOTS ((size_t)8192)
+#define MOST_ROUNDS 100
 #define MOST_STACK_SLOTS ((size_t)16 << 20) /* enough for a million calls */
 
 struct settings {
@@ -28,7 +29,7 @@ static void usage(FILE *out)
 		"\n"
 		"  --stack WORDS  of the main thread's stack (default: an eighth of the heap, at most 16M)\n"
 		"  --scale N      how much work programs do (default 10)\n"
-		"  --cycles N     fail unless the collector ran N cycles at least\n"
+		"  --cycles N     run the files again until the collector ran N cycles at least\n"
 		"  --stress N     collect at every Nth allocation\n");
 }
 
@@ -151,8 +152,34 @@ static void repl(struct machine *machine)
 
 /* --- the heap ------------------------------------------------------------------------------------ */
 
-static int run_all(struct lisp *lisp, const struct settings *settings, size_t stack_slots,
-		   int count, char **paths)
+/* How many collections fit into one run is the scheduler's choice, since they run beside it. */
+static bool enough_cycles(struct plx_heap *heap, unsigned long least)
+{
+	struct plx_stats stats;
+
+	plx_heap_stats(heap, &stats);
+	return stats.cycles >= least;
+}
+
+/* Again and again, until there were enough of them for the run to mean something. */
+static bool run_files(struct plx_heap *heap, struct machine *machine,
+		      const struct settings *settings, int count, char **paths)
+{
+	int rounds = 0;
+
+	do {
+		for (int i = 0; i < count; i++)
+			if (!run_file(machine, paths[i], settings->scale))
+				return false;
+		if (enough_cycles(heap, settings->cycles))
+			return true;
+	} while (++rounds < MOST_ROUNDS);
+	fprintf(stderr, "lisp: not %lu cycles in %d rounds\n", settings->cycles, rounds);
+	return false;
+}
+
+static int run_all(struct plx_heap *heap, struct lisp *lisp, const struct settings *settings,
+		   size_t stack_slots, int count, char **paths)
 {
 	struct plx_error error = {0};
 	struct machine *machine = lisp_machine_open(lisp, stack_slots, &error);
@@ -164,22 +191,10 @@ static int run_all(struct lisp *lisp, const struct settings *settings, size_t st
 	}
 	if (count == 0)
 		repl(machine);
-	for (int i = 0; i < count && well; i++)
-		well = run_file(machine, paths[i], settings->scale);
+	else
+		well = run_files(heap, machine, settings, count, paths);
 	lisp_machine_close(machine);
 	return well ? 0 : 1;
-}
-
-/* Did enough collections happen for the run to mean something? */
-static int check_cycles(struct plx_heap *heap, unsigned long least)
-{
-	struct plx_stats stats;
-
-	plx_heap_stats(heap, &stats);
-	if (stats.cycles >= least)
-		return 0;
-	fprintf(stderr, "lisp: only %lu cycles\n", (unsigned long)stats.cycles);
-	return 1;
 }
 
 int main(int argc, char **argv)
@@ -214,9 +229,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	lisp_stress(lisp, (unsigned)settings.stress);
-	status = run_all(lisp, &settings, stack_slots, argc - optind, argv + optind);
-	if (status == 0)
-		status = check_cycles(heap, settings.cycles);
+	status = run_all(heap, lisp, &settings, stack_slots, argc - optind, argv + optind);
 	lisp_close(lisp);
 	return plx_heap_destroy(heap) != PLX_OK ? 1 : status;
 }
