@@ -178,6 +178,7 @@ enum gc_degrade {
 	GC_DEGRADE_UNREGISTER,
 	GC_DEGRADE_TARGET,
 	GC_DEGRADE_FIXED,
+	GC_DEGRADE_ALIAS,
 };
 void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error);
 

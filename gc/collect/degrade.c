@@ -20,6 +20,8 @@ static const char *const degrade_texts[] = {
 		"inside the pause",
 	[GC_DEGRADE_FIXED] =
 		"there are no pages for the fixed space; an allocation has to wait or fail",
+	[GC_DEGRADE_ALIAS] = "the second view of the heap could not be mapped again; objects moved "
+			     "inside the pause",
 };
 
 void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error)

@@ -41,6 +41,11 @@ static void finish_disarm(struct gc_heap *heap)
 	gc_fault_wait_out(heap);
 }
 
+static void finish_empty(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes)
+{
+	heap->alias_doubtful |= gc_view_empty_alias(&heap->view, start, bytes) < 0; /* [V-6] */
+}
+
 /* [V-2] What was built through the alias left entries there; under copy, whole old pages. */
 static void finish_empty_alias(struct gc_heap *heap)
 {
@@ -48,12 +53,11 @@ static void finish_empty_alias(struct gc_heap *heap)
 
 	if (!heap->view.alias || cycle->mode == GC_FLIP_IN_PAUSE)
 		return;
-	gc_view_empty_alias(&heap->view, gc_haddr(heap->view.heap), cycle->detach_bytes);
+	finish_empty(heap, gc_haddr(heap->view.heap), cycle->detach_bytes);
 	for (uint32_t i = 0; i < cycle->target_count; i++)
 		if (gc_region_range(&heap->regions, cycle->targets[i]) == GC_RANGE_LEAVES)
-			gc_view_empty_alias(&heap->view,
-					    gc_region_start(&heap->regions, cycle->targets[i]),
-					    heap->regions.region_bytes);
+			finish_empty(heap, gc_region_start(&heap->regions, cycle->targets[i]),
+				     heap->regions.region_bytes);
 }
 
 static void finish_targets(struct gc_heap *heap)
@@ -105,7 +109,8 @@ void gc_finish(struct gc_heap *heap)
 	finish_disarm(heap);
 	gc_yield_point();
 	finish_empty_alias(heap);
-	gc_trap_alias_close(&heap->regions);
+	if (!heap->alias_doubtful) /* there may be holes, which cannot be closed */
+		gc_trap_alias_close(&heap->regions);
 	/* Handing out free regions looks at phase, states and bits: they change together. Extents are
 	 * attached before their targets stop being targets: else an extent that holds copied pages
 	 * would look clean for a moment, and a late fault could move the emptied alias over it. */

@@ -84,6 +84,25 @@ static void flip_list_dirty_runs(struct gc_heap *heap)
 	}
 }
 
+/* May units be built through the alias? [V-6] */
+static bool flip_mend_alias(struct gc_heap *heap)
+{
+	int error = heap->alias_doubtful ? gc_view_mend_alias(&heap->view) : 0;
+
+	if (error < 0)
+		gc_degrade_note(heap, GC_DEGRADE_ALIAS, error);
+	heap->alias_doubtful = error < 0;
+	return error == 0;
+}
+
+static int flip_detach(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes)
+{
+	int error = gc_view_detach(&heap->view, start, bytes);
+
+	heap->alias_doubtful |= error < 0; /* [V-6] */
+	return error;
+}
+
 static void flip_choose_mode(struct gc_heap *heap)
 {
 	struct gc_cycle *cycle = &heap->cycle;
@@ -93,7 +112,7 @@ static void flip_choose_mode(struct gc_heap *heap)
 		   cycle->target_count <= 16;
 
 	if (cycle->stop_the_world || !heap->resolver->concurrent ||
-	    !heap->world->faults_ready(heap)) {
+	    !heap->world->faults_ready(heap) || !flip_mend_alias(heap)) {
 		cycle->mode = GC_FLIP_IN_PAUSE;
 		return;
 	}
@@ -120,7 +139,7 @@ static int flip_arm_leaf_target(struct gc_heap *heap, uint32_t number)
 	bool whole_extents = bytes >= heap->view.extent_bytes && heap->resolver->may_zap;
 	int error;
 
-	error = whole_extents ? gc_view_detach(&heap->view, start, bytes) : 0;
+	error = whole_extents ? flip_detach(heap, start, bytes) : 0;
 	if (error == 0)
 		error = gc_uffd_register(&heap->uffd, (void *)start.at, bytes);
 	if (error == 0)
@@ -191,7 +210,7 @@ static void flip_rehearse(struct gc_heap *heap)
 	uint64_t bytes = GC_VIEW_ALIGN, moved = 0;
 	struct gc_haddr last = gc_haddr(heap->view.heap + heap->view.range_bytes - bytes);
 
-	if (gc_view_detach(&heap->view, last, bytes) < 0)
+	if (flip_detach(heap, last, bytes) < 0)
 		return;
 	gc_uffd_register(&heap->uffd, (void *)last.at, bytes);
 	gc_uffd_unregister(&heap->uffd, (void *)last.at, bytes);
@@ -255,7 +274,7 @@ static void flip_add_late_stw(struct gc_heap *heap)
 static int flip_detach_run(struct gc_heap *heap, uint64_t offset, uint64_t bytes)
 {
 	struct gc_haddr start = gc_haddr(heap->view.heap + offset);
-	int error = gc_view_detach(&heap->view, start, bytes);
+	int error = flip_detach(heap, start, bytes);
 
 	if (error < 0) {
 		gc_degrade_note(heap, GC_DEGRADE_DETACH, error);

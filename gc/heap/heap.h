@@ -326,6 +326,7 @@ struct gc_heap {
 	struct gc_mark_pool *mark_pool;
 	uint64_t pause_started_ns, pause_stopped_ns;
 	uint64_t previous_start_ns;
+	bool alias_doubtful; /* some of it may be closed [V-6] */
 	bool stopped;
 	enum gc_stop pause_kind;
 

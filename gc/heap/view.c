@@ -224,7 +224,7 @@ int gc_view_detach(const struct gc_view *view, struct gc_haddr start, uint64_t b
 	if (error == 0)
 		return 0;
 	view_take_back(view, offset, moved);
-	view_map_closed(view, view->alias + offset, offset, bytes);
+	view_map_closed(view, view->alias + offset, offset, bytes); /* refused too: [V-6] */
 	return error;
 }
 
@@ -261,8 +261,18 @@ int gc_view_empty_alias(const struct gc_view *view, struct gc_haddr start, uint6
 
 	/* Refused, perhaps for the number of mappings: then at least without its pages. */
 	if (error < 0)
-		return gc_sys->madvise(gc_view_alias_of(view, start).at, bytes, MADV_DONTNEED);
-	return 0;
+		gc_sys->madvise(gc_view_alias_of(view, start).at, bytes, MADV_DONTNEED);
+	return error;
+}
+
+int gc_view_mend_alias(const struct gc_view *view)
+{
+	int error = view_advise(view, view->alias, view->total_bytes);
+
+	/* Over a hole it fails: then all is mapped anew. */
+	if (error == 0)
+		error = gc_sys->mprotect(view->alias, view->total_bytes, PROT_READ | PROT_WRITE);
+	return error < 0 ? view_map_closed(view, view->alias, 0, view->total_bytes) : 0;
 }
 
 int gc_view_commit(const struct gc_view *view, struct gc_haddr start, uint64_t bytes)

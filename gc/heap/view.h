@@ -18,6 +18,12 @@
  * [V-5] Shared memory is not in core dumps, unless asked for and then once: the kernel would make every page
  *       of the file, several times the heap's limit, and write it out for each view.
  *
+ * [V-6] A piece of the alias is emptied by mapping it anew, closed, then opened. If the kernel refuses
+ *       both to open it and to map it open, it stays closed; it is the same after a detach that was
+ *       refused. Nobody sees that at once: what is detached next replaces it, but a flip that drops
+ *       single pages, and targets in the leaf range smaller than an extent, are built through the
+ *       alias as it is. So after either was refused the alias is mended before it is used again.
+ *
  * The copy and stop-the-world plans use private anonymous memory: there the alias is only the place
  * that detached pages are moved to, and stw has none. */
 #ifndef GC_HEAP_VIEW_H
@@ -61,7 +67,7 @@ int gc_view_map_again(const struct gc_view *view);
 
 /* Move the page tables of [start, start+bytes), heap to alias or back. Any page already mapped at
  * the target is dropped, which loses nothing on shared memory. 0 or a negative errno: a detach that
- * fails leaves everything attached, an attach that fails has moved the first *moved_bytes and may be
+ * fails leaves everything attached, the alias perhaps closed [V-6]; an attach that fails has moved the first *moved_bytes and may be
  * tried again from there. */
 int gc_view_detach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
 int gc_view_attach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes,
@@ -74,8 +80,12 @@ int gc_view_attach_anew(const struct gc_view *view, struct gc_haddr start, uint6
 int gc_view_zap_heap(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
 
 /* Empty a range of the alias down to its page tables: a mapping without tables is dropped by the next
- * detach without interrupting any CPU. */
+ * detach without interrupting any CPU. Refused: the alias may be closed there [V-6]. */
 int gc_view_empty_alias(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
+
+/* Between cycles: have all of the alias mapped and open, whatever was refused before [V-6]. 0, or a negative
+ * errno: then it must not be used. */
+int gc_view_mend_alias(const struct gc_view *view);
 
 /* Make the pages of a free range exist, so that no fault can find a hole. Private backings have
  * nothing to do. */

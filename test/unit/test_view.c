@@ -1,5 +1,6 @@
 /* test/unit/test_view.c: the two views: contents follow page tables both ways, and [V-3] [V-4]: no
- * move is ever refused half-way, which would leave a hole in a view.
+ * move is ever refused half-way, which would leave a hole in a view; an alias that stayed closed, or has a
+ * hole all the same, is mended [V-6].
  *
  * Pieces of private memory that moved back one by one need not merge. Kernels before 6.17 refuse a
  * move over two mappings, and do so after they have unmapped the target: test_private_pieces makes
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <string.h>
 
 #include "gc/heap/view.h"
@@ -213,6 +215,52 @@ static void test_refused_half_way(void **state)
 	close_view(&view);
 }
 
+static int refused_mprotect(void *address, size_t length, int protection)
+{
+	(void)address, (void)length, (void)protection;
+	return -ENOMEM;
+}
+
+/* Maps closed what it is asked to, and nothing open. */
+static intptr_t closing_mmap(void *address, size_t length, int protection, int flags, int fd,
+			     off_t offset)
+{
+	if (protection != PROT_NONE)
+		return -ENOMEM;
+	return gc_sys_real.mmap(address, length, protection, flags, fd, offset);
+}
+
+static void check_alias(const struct gc_view *view)
+{
+	for (uint32_t i = 0; i < EXTENTS; i++)
+		assert_int_equal(*gc_view_alias_of(view, extent_at(view, i)).at, i + 1);
+}
+
+/* [V-6] A piece of the alias stays closed, or a hole; refused once more, it says so; then it is whole. */
+static void test_mended(void **state)
+{
+	struct gc_view view;
+
+	(void)state;
+	open_view(&view, GC_BACKING_SHARED);
+	for (int hole = 0; hole < 2; hole++) {
+		watched.mmap = closing_mmap;
+		watched.mprotect = refused_mprotect;
+		assert_int_equal(gc_view_empty_alias(&view, extent_at(&view, 2), view.extent_bytes),
+				 -ENOMEM);
+		assert_int_equal(gc_view_mend_alias(&view), -ENOMEM);
+		watched.mmap = gc_sys_real.mmap;
+		assert_int_equal(gc_view_mend_alias(&view), 0); /* mapped anew */
+		check_alias(&view);
+		if (hole)
+			munmap(gc_view_alias_of(&view, extent_at(&view, 3)).at, view.extent_bytes);
+		watched.mprotect = gc_sys_real.mprotect;
+		assert_int_equal(gc_view_mend_alias(&view), 0);
+		check_alias(&view);
+	}
+	close_view(&view);
+}
+
 /* What is given back reads as zero; what is committed exists. */
 static void test_decommit(void **state)
 {
@@ -235,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_private_pieces),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_refused_half_way),
+		cmocka_unit_test(test_mended),
 		cmocka_unit_test(test_decommit),
 	};
 
