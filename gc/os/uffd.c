@@ -149,8 +149,15 @@ int gc_uffd_unregister(const struct gc_uffd *uffd, void *start, size_t bytes)
 int gc_uffd_wake(const struct gc_uffd *uffd, void *start, size_t bytes)
 {
 	struct gc_uffdio_range range = {(uintptr_t)start, bytes};
+	int result = -EAGAIN;
 
-	return uffd_request(uffd, GC_UFFDIO_WAKE, &range);
+	/* Who waits there sleeps until it is granted: their faults were read, and nobody will ask again. */
+	for (unsigned tries = 0; tries < UFFD_IDLE_TRIES && result < 0; tries++) {
+		if (tries > 0)
+			sched_yield();
+		result = uffd_request(uffd, GC_UFFDIO_WAKE, &range);
+	}
+	return result;
 }
 
 /* One CONTINUE (`from` NULL) or COPY. *done is set to what was done, never more than `bytes`. */

@@ -46,6 +46,7 @@ int gc_uffd_continue(const struct gc_uffd *uffd, void *start, size_t bytes, size
 int gc_uffd_copy(const struct gc_uffd *uffd, void *to, const void *from, size_t bytes,
 		 size_t *copied_bytes);
 
+/* Asked again while it is refused, since nobody else would wake them. */
 int gc_uffd_wake(const struct gc_uffd *uffd, void *start, size_t bytes);
 
 /* Next fault's address (page-aligned by the kernel), without blocking. 1 and *address; 0 when there

@@ -355,6 +355,40 @@ static void waiters_are_woken(void **state)
 	}
 }
 
+/* A wake that is refused is asked for again: once a mutator slept for ever, its fault read and its page there. */
+static void a_refused_wake_is_repeated(void **state)
+{
+	static const int errors[] = {EAGAIN, EINVAL, ESRCH, EINTR};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		struct gc_uffdio_continue there;
+		struct range range;
+		pthread_t thread;
+		void *value;
+		char *page;
+		int rule;
+
+		range_open(&range, GC_UFFD_MINOR);
+		page = range.view + 3 * range.page_bytes;
+		assert_int_equal(pthread_create(&thread, NULL, toucher, page), 0);
+		await_fault(&range, (uintptr_t)page);
+		there = (struct gc_uffdio_continue){.range = {(uintptr_t)page, range.page_bytes},
+						    .mode = 1};
+		assert_int_equal(gc_sys->ioctl(range.uffd.fd, GC_UFFDIO_CONTINUE, &there), 0);
+		inject_install();
+		rule = inject_arm(&(struct inject_rule){.entry = INJECT_ioctl,
+							.request = GC_UFFDIO_WAKE,
+							.mode = INJECT_ONCE,
+							.error = errors[i]});
+		assert_int_equal(gc_uffd_wake(&range.uffd, page, range.page_bytes), 0);
+		assert_int_equal(inject_failures(rule), 1);
+		inject_uninstall();
+		assert_int_equal(pthread_join(thread, &value), 0);
+		range_close(&range);
+	}
+}
+
 static void next_fault_survives_interruption(void **state)
 {
 	struct range range;
@@ -470,6 +504,7 @@ int main(void)
 		cmocka_unit_test(partial_progress_is_finished),
 		cmocka_unit_test(lasting_refusals_are_reported),
 		cmocka_unit_test(waiters_are_woken),
+		cmocka_unit_test(a_refused_wake_is_repeated),
 		cmocka_unit_test(next_fault_survives_interruption),
 		cmocka_unit_test(open_falls_back),
 		cmocka_unit_test(open_reports_the_last_error),
