@@ -429,14 +429,6 @@ static void table_check(void)
 	}
 }
 
-/* PLX_TEST_SHARE: fewer places of each call, where time is short; two at least. */
-static uint64_t share_of(uint64_t places)
-{
-	uint64_t least = places < 2 ? places : 2, share = hostile_share(places);
-
-	return share > least ? share : least;
-}
-
 static uint64_t parse(int argc, char **argv, const char **only)
 {
 	uint64_t most = 6;
@@ -461,7 +453,7 @@ static uint64_t parse(int argc, char **argv, const char **only)
 		else
 			exit(2);
 	}
-	return share_of(most);
+	return hostile_share(most);
 }
 
 int main(int argc, char **argv)
