@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define MIB (UINT64_C(1) << 20)
-#define LARGE_HEAP (8192 * MIB)
+#define LARGE_HEAP (4096 * MIB)
 #define BASE_LIVE 0.5
 #define BASE_UPDATE 0.5
 
