@@ -154,6 +154,8 @@ static void reattach_region(struct gc_heap *heap, uint32_t first, uint32_t count
 	struct gc_page page = gc_heap_page(heap, start);
 	uint64_t pages = bytes >> heap->view.page_shift;
 
+	for (uint32_t i = 0; i < count; i++)
+		gc_region_set_late(&heap->regions, first + i);
 	for (; extent <= last; extent++) {
 		gc_extent_wait(&heap->extents, extent);
 		if (gc_extent_state(&heap->extents, extent) == GC_EXTENT_ATTACHED)

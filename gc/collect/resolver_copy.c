@@ -9,6 +9,9 @@
  * [C-1] Every used page of an extent that is not clean is a unit, itself clean or not.
  * [C-2] Such an extent never moves back: it would drop the copied pages, and the pages of free
  *       regions that were handed out meanwhile.
+ * [C-3] A unit is copied by its claimant alone, so an answer that it is there already, or not armed, is not
+ *       believed: READY must not follow it. Only a region that is handed out just now gets its pages from
+ *       somebody else, after it looked like one with units.
  *
  * Who runs here: any context, faults included. */
 #include <errno.h>
@@ -49,6 +52,7 @@ static char *copy_build_at(const struct gc_heap *heap, struct gc_page page, char
 static int copy_publish(struct gc_heap *heap, struct gc_page page, const char *built)
 {
 	struct gc_haddr start = gc_view_page_start(&heap->view, page);
+	uint32_t number = page.n >> (heap->regions.region_shift - heap->view.page_shift);
 	size_t copied = 0;
 	int error;
 
@@ -57,6 +61,8 @@ static int copy_publish(struct gc_heap *heap, struct gc_page page, const char *b
 	error = gc_uffd_copy(&heap->uffd, (void *)start.at, built, heap->view.page_bytes, &copied);
 	gc_add_relaxed(&heap->stats.copied_pages,
 		       copied >> heap->view.page_shift); /* a statistic */
+	if (error == 0 && copied == 0 && !gc_region_is_late(&heap->regions, number))
+		return -EAGAIN; /* [C-3] */
 	return error;
 }
 

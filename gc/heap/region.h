@@ -72,6 +72,8 @@ struct gc_region {
 	uint64_t header;     /* LARGE: a copy of the object's header word, readable in any phase */
 	/* Atomic while marking. */
 	uint64_t live_bytes;
+	/* Atomic: the cycle that was moving when it was handed out, plus 1. See gc_region_set_late. */
+	uint32_t late;
 };
 
 struct gc_region_range {
@@ -170,6 +172,20 @@ static inline uint32_t gc_region_of(const struct gc_regions *regions, struct gc_
 static inline struct gc_haddr gc_region_start(const struct gc_regions *regions, uint32_t number)
 {
 	return gc_haddr(regions->view->heap + ((uint64_t)number << regions->region_shift));
+}
+
+/* Was it free when this cycle's pages were taken away, and handed out before they were all back? Such a region
+ * has no units, see reattach.c. Stale is harmless: who reads false asks the kernel and here again. */
+static inline bool gc_region_is_late(const struct gc_regions *regions, uint32_t number)
+{
+	return gc_load_relaxed(&regions->table[number].late) ==
+	       gc_load_relaxed(&regions->history->cycle) + 1;
+}
+
+static inline void gc_region_set_late(struct gc_regions *regions, uint32_t number)
+{
+	gc_store_relaxed(&regions->table[number].late,
+			 gc_load_relaxed(&regions->history->cycle) + 1);
 }
 
 static inline enum gc_range gc_region_range(const struct gc_regions *regions, uint32_t number)
