@@ -133,15 +133,16 @@ static void collector_return_memory(struct plx_heap *heap, uint32_t target_regio
 	rt_listeners_memory_returned(heap, returned);
 }
 
-/* plx_heap_trim: all that is free, at once. The lock is held on entry and return. */
-static void collector_trim_asked_locked(struct plx_heap *heap)
+/* plx_heap_trim: all that is free, at once. The lock is held on entry and return. False: nobody asked, or it
+ * has to wait. */
+static bool collector_trim_asked_locked(struct plx_heap *heap)
 {
 	struct rt_collector *collector = &heap->collector;
 	const struct gc_regions *regions = &heap->gc.regions;
 	uint64_t wanted = collector->trims_wanted;
 
 	if (wanted == collector->trims_done || collector->held || collector->quit)
-		return;
+		return false;
 	pthread_mutex_unlock(&collector->lock);
 	collector_return_memory(
 		heap, (uint32_t)(heap->gc.config.resident_target_bytes >> regions->region_shift),
@@ -149,6 +150,7 @@ static void collector_trim_asked_locked(struct plx_heap *heap)
 	pthread_mutex_lock(&collector->lock);
 	collector->trims_done = wanted;
 	pthread_cond_broadcast(&collector->done);
+	return true;
 }
 
 /* Give memory back if it has been idle. True when nothing is left to be given back later. */
@@ -170,15 +172,13 @@ static void collector_idle_locked(struct plx_heap *heap)
 	uint64_t allocated_bytes = gc_load_relaxed(&heap->gc.allocated_bytes); /* a hint */
 	bool trimmed = false;
 
-	collector_trim_asked_locked(heap);
+	collector_trim_asked_locked(heap); /* also when one cycle follows the other */
 	while ((collector->held || collector->wanted <= collector->finished) && !collector->quit) {
 		uint64_t idle_ms = (gc_clock_ns() - idle_since_ns) / 1000000;
 		struct timespec deadline = idle_deadline(IDLE_POLL_MS);
 
-		if (collector->trims_wanted != collector->trims_done && !collector->held) {
-			collector_trim_asked_locked(heap);
+		if (collector_trim_asked_locked(heap))
 			continue;
-		}
 		if (!trimmed && !collector->held && idle_ms >= heap->gc.config.resident_idle_ms) {
 			pthread_mutex_unlock(&collector->lock);
 			trimmed = collector_trim(heap, &allocated_bytes);

@@ -366,9 +366,9 @@ int rt_collector_restart(struct plx_heap *heap);
 int rt_collector_start(struct plx_heap *heap);
 void rt_collector_stop(struct plx_heap *heap);
 void rt_collector_request(struct plx_heap *heap, const char *cause);
-/* The calling thread, if attached, must be BLOCKED already. */
-/* `_stand` for a running mutator, as BLOCKED and with its stack published. */
+/* A cycle that starts after the call: a running mutator waits as BLOCKED, with its stack published. */
 void rt_collector_stand(struct rt_thread *thread, const char *cause, bool emergency);
+/* The calling thread, if attached, must be BLOCKED already. */
 void rt_collector_wait(struct plx_heap *heap, const char *cause, bool emergency);
 /* Wait for the end of the cycle that runs now. False, at once, if none does. */
 bool rt_collector_wait_running(struct plx_heap *heap);

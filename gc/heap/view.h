@@ -67,8 +67,8 @@ int gc_view_map_again(const struct gc_view *view);
 
 /* Move the page tables of [start, start+bytes), heap to alias or back. Any page already mapped at
  * the target is dropped, which loses nothing on shared memory. 0 or a negative errno: a detach that
- * fails leaves everything attached, the alias perhaps closed [V-6]; an attach that fails has moved the first *moved_bytes and may be
- * tried again from there. */
+ * fails leaves everything attached, the alias perhaps closed [V-6]; an attach that fails has moved the
+ * first *moved_bytes and may be tried again from there. */
 int gc_view_detach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes);
 int gc_view_attach(const struct gc_view *view, struct gc_haddr start, uint64_t bytes,
 		   uint64_t *moved_bytes);

@@ -175,8 +175,6 @@ static long sys_futex(uint32_t *word, int operation, uint32_t value, const struc
 	SYS_RESULT(long, syscall(SYS_futex, word, operation, value, timeout, NULL, 0));
 }
 
-/* The new thread starts with every signal blocked but those that its own mistakes raise: signals
- * meant for the program must not land on a thread it does not know. */
 #ifdef __SANITIZE_ADDRESS__
 /* A thread that begins allocates in the sanitizer's runtime, whose locks fork does not look after: a child
  * forked just then would wait for ever. So a thread counts as made once it is past that. */
@@ -215,6 +213,8 @@ static int sys_start_thread(pthread_t *thread, void *(*entry)(void *), void *arg
 }
 #endif
 
+/* The new thread starts with every signal blocked but those that its own mistakes raise: signals
+ * meant for the program must not land on a thread it does not know. */
 static int sys_thread_create(pthread_t *thread, void *(*entry)(void *), void *argument)
 {
 	int saved = errno, error;

@@ -79,7 +79,7 @@ static void compare(struct machine *m, void *object, struct mirror *mirror);
 
 static void compare_edge(struct machine *m, void *object, struct mirror *mirror)
 {
-	FUZZ_CHECK((object == NULL) == (mirror == NULL));
+	CHECK((object == NULL) == (mirror == NULL));
 	if (object != NULL)
 		compare(m, object, mirror);
 }
@@ -93,22 +93,22 @@ static void compare(struct machine *m, void *object, struct mirror *mirror)
 	if (mirror->seen)
 		return;
 	mirror->seen = true;
-	FUZZ_CHECK(plx_heap_contains(m->heap, object));
+	CHECK(plx_heap_contains(m->heap, object));
 	switch (mirror->kind) {
 	case NODE:
-		FUZZ_CHECK(node->id == id && node->check == ~id);
+		CHECK(node->id == id && node->check == ~id);
 		for (int i = 0; i < 2; i++)
 			compare_edge(m, node->edges[i], mirror->edges[i]);
 		break;
 	case REFERENCES:
-		FUZZ_CHECK(plx_object_length(object) == mirror->length);
+		CHECK(plx_object_length(object) == mirror->length);
 		for (uint32_t i = 0; i < mirror->length; i++)
 			compare_edge(m, (void *)bytes_of(object)[i], mirror->edges[i]);
 		break;
 	default:
-		FUZZ_CHECK(plx_object_length(object) == mirror->length);
+		CHECK(plx_object_length(object) == mirror->length);
 		for (uint32_t i = 0; i < mirror->length / 8; i++)
-			FUZZ_CHECK(bytes_of(object)[i] == id + i);
+			CHECK(bytes_of(object)[i] == id + i);
 	}
 }
 
@@ -123,7 +123,7 @@ static void compare_all(struct machine *m)
 	if (m->pinned.shadow != NULL)
 		compare(m, m->pinned.address, m->pinned.shadow);
 	if (m->weak->ref != NULL && m->weak_shadow != NULL && m->weak_shadow->seen)
-		FUZZ_CHECK(plx_weak_get(m->thread, m->weak->ref) != NULL);
+		CHECK(plx_weak_get(m->thread, m->weak->ref) != NULL);
 }
 
 /* ---- operations ---- */
@@ -210,7 +210,7 @@ static void exchange(struct machine *m)
 		return;
 	done = plx_compare_exchange(m->thread, slot, m->variables[expected]->ref,
 				    m->variables[from]->ref);
-	FUZZ_CHECK(done == (*shadow == m->shadows[expected]));
+	CHECK(done == (*shadow == m->shadows[expected]));
 	if (done)
 		*shadow = m->shadows[from];
 }
@@ -260,7 +260,7 @@ static void scope(struct machine *m)
 		last = plx_handle_push(m->thread, m->variables[from]->ref);
 	if (take(m) % 2)
 		plx_collect(m->thread);
-	FUZZ_CHECK(last == NULL || last->ref == m->variables[from]->ref);
+	CHECK(last == NULL || last->ref == m->variables[from]->ref);
 	plx_scope_exit(m->thread, &opened);
 }
 
@@ -269,7 +269,7 @@ static void pin(struct machine *m)
 	unsigned which = variable(m);
 
 	if (m->pinned.shadow != NULL) {
-		FUZZ_CHECK(plx_unpin(m->thread, m->pinned.address, "fuzz") == PLX_OK);
+		CHECK(plx_unpin(m->thread, m->pinned.address, "fuzz") == PLX_OK);
 		m->pinned.shadow = NULL;
 	} else if (m->shadows[which] != NULL) {
 		if (plx_pin(m->thread, m->variables[which]->ref, "fuzz") != PLX_OK)
@@ -307,7 +307,7 @@ static void hash(struct machine *m)
 	if (m->shadows[which] == NULL)
 		return;
 	value = plx_identity_hash(m->thread, m->variables[which]->ref);
-	FUZZ_CHECK(m->shadows[which]->hash == 0 || m->shadows[which]->hash == value);
+	CHECK(m->shadows[which]->hash == 0 || m->shadows[which]->hash == value);
 	m->shadows[which]->hash = value;
 }
 
@@ -328,10 +328,10 @@ static void range(struct machine *m)
 	if (!m->slots_added) {
 		memset(m->slots, 0, sizeof(m->slots));
 		memset(m->slot_shadows, 0, sizeof(m->slot_shadows));
-		FUZZ_CHECK(plx_root_range_add(m->thread, m->slots, 2, NULL) == PLX_OK);
+		CHECK(plx_root_range_add(m->thread, m->slots, 2, NULL) == PLX_OK);
 		m->slots_added = true;
 	} else if (which == 0 && m->shadows[from] == NULL) {
-		FUZZ_CHECK(plx_root_range_remove(m->thread, m->slots) == PLX_OK);
+		CHECK(plx_root_range_remove(m->thread, m->slots) == PLX_OK);
 		m->slots_added = false;
 	} else {
 		m->slots[which] = m->variables[from]->ref;
@@ -348,7 +348,7 @@ static void leave(struct machine *m)
 		plx_thread_detach(m->thread);
 		if (how & 2)
 			plx_heap_collect(m->heap);
-		FUZZ_CHECK(plx_thread_attach(m->heap, &m->thread, NULL) == PLX_OK);
+		CHECK(plx_thread_attach(m->heap, &m->thread, NULL) == PLX_OK);
 	} else {
 		plx_block_enter(m->thread);
 		if (how & 2)
@@ -432,7 +432,7 @@ static void step(struct machine *m)
 
 static void option(struct plx_heap_config *config, const char *name, const char *value)
 {
-	FUZZ_CHECK(plx_config_set(config, name, value, NULL) == PLX_OK);
+	CHECK(plx_config_set(config, name, value, NULL) == PLX_OK);
 }
 
 /* Most are stop-the-world: they start ten times as fast. */
@@ -458,7 +458,7 @@ static void open_machine(struct machine *m)
 	static const size_t offsets[] = {offsetof(struct node, edges),
 					 offsetof(struct node, edges) + sizeof(void *)};
 
-	FUZZ_CHECK(plx_thread_attach(m->heap, &m->thread, NULL) == PLX_OK);
+	CHECK(plx_thread_attach(m->heap, &m->thread, NULL) == PLX_OK);
 	m->layouts[NODE] = plx_layout_fixed(m->heap, sizeof(struct node), offsets, 2, NULL);
 	m->layouts[REFERENCES] = plx_layout_references(m->heap, NULL);
 	m->layouts[BYTES] = plx_layout_bytes(m->heap, NULL);
@@ -474,13 +474,13 @@ static void close_machine(struct machine *m)
 	plx_collect(m->thread);
 	compare_all(m);
 	if (m->pinned.shadow != NULL)
-		FUZZ_CHECK(plx_unpin(m->thread, m->pinned.address, "fuzz") == PLX_OK);
+		CHECK(plx_unpin(m->thread, m->pinned.address, "fuzz") == PLX_OK);
 	if (m->slots_added)
-		FUZZ_CHECK(plx_root_range_remove(m->thread, m->slots) == PLX_OK);
+		CHECK(plx_root_range_remove(m->thread, m->slots) == PLX_OK);
 	for (int i = 0; i < VARIABLES; i++)
 		plx_handle_release(m->thread, m->variables[i]);
 	plx_thread_detach(m->thread);
-	FUZZ_CHECK(plx_heap_destroy(m->heap) == PLX_OK);
+	CHECK(plx_heap_destroy(m->heap) == PLX_OK);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

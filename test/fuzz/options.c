@@ -20,7 +20,7 @@
 	(config->field == -1 || config->field == 0 || config->field == 1)
 #define FIELD_STRING(field, lowest, highest) (strnlen(config->field, PLX_STRING_BYTES) <= (highest))
 #define FIELD(field, name, type, standard, lowest, highest, ...) \
-	FUZZ_CHECK(FIELD_##type(field, lowest, highest));
+	CHECK(FIELD_##type(field, lowest, highest));
 
 static bool in_range(uint64_t value, uint64_t lowest, uint64_t highest)
 {
@@ -47,15 +47,15 @@ static enum plx_status by_name(struct plx_heap_config *config, char *line, char 
 
 	*equals = '\0';
 	status = plx_config_set(config, line, equals + 1, &error);
-	FUZZ_CHECK(status == PLX_OK || status == PLX_ERROR_OPTION);
+	CHECK(status == PLX_OK || status == PLX_ERROR_OPTION);
 	if (status != PLX_OK) {
-		FUZZ_CHECK(is_sentence(&error));
-		FUZZ_CHECK(memcmp(&before, config, sizeof(before)) == 0);
+		CHECK(is_sentence(&error));
+		CHECK(memcmp(&before, config, sizeof(before)) == 0);
 	} else {
 		check_config(config);
 		again = *config;
-		FUZZ_CHECK(plx_config_set(&again, line, equals + 1, NULL) == PLX_OK);
-		FUZZ_CHECK(memcmp(&again, config, sizeof(again)) == 0);
+		CHECK(plx_config_set(&again, line, equals + 1, NULL) == PLX_OK);
+		CHECK(memcmp(&again, config, sizeof(again)) == 0);
 	}
 	*equals = '=';
 	return status;
@@ -75,9 +75,9 @@ static void by_environment(char **lines, enum plx_status expected,
 	environ = lines;
 	status = plx_config_from_environment(&config, &error);
 	environ = kept;
-	FUZZ_CHECK(status == expected);
-	FUZZ_CHECK(memcmp(&config, status == PLX_OK ? by_names : &before, sizeof(config)) == 0);
-	FUZZ_CHECK(status == PLX_OK || is_sentence(&error));
+	CHECK(status == expected);
+	CHECK(memcmp(&config, status == PLX_OK ? by_names : &before, sizeof(config)) == 0);
+	CHECK(status == PLX_OK || is_sentence(&error));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -16,7 +16,7 @@ static void replay_file(const char *path)
 	FILE *file = fopen(path, "rbe");
 	size_t size;
 
-	FUZZ_CHECK(file != NULL);
+	CHECK(file != NULL);
 	size = fread(bytes, 1, sizeof(bytes), file);
 	fclose(file);
 	LLVMFuzzerTestOneInput(bytes, size);
@@ -29,7 +29,7 @@ static void replay_folder(const char *folder)
 	int count = scandir(folder, &names, NULL, alphasort);
 	char path[1024];
 
-	FUZZ_CHECK(count >= 0);
+	CHECK(count >= 0);
 	for (int i = 0; i < count; i++) {
 		snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name);
 		if (names[i]->d_name[0] != '.')
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		struct stat about;
 
-		FUZZ_CHECK(stat(argv[i], &about) == 0);
+		CHECK(stat(argv[i], &about) == 0);
 		if (S_ISDIR(about.st_mode))
 			replay_folder(argv[i]);
 		else

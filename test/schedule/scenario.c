@@ -5,17 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/common/random.h"
 #include "gc/os/probe.h"
 #include "test/schedule/schedule.h"
-#include "bench/common/random.h"
-
-#define CHECK(condition)                                                                          \
-	do {                                                                                      \
-		if (!(condition)) {                                                               \
-			fprintf(stderr, "schedule: %s:%d: %s\n", __func__, __LINE__, #condition); \
-			abort();                                                                  \
-		}                                                                                 \
-	} while (0)
+#include "test/support/check.h"
 
 #define ROUNDS_LEAST 3
 

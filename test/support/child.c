@@ -10,15 +10,7 @@
 
 #include <cmocka.h>
 
-static void read_all(int from, char *text, size_t size)
-{
-	size_t used = 0;
-	ssize_t got;
-
-	while ((got = read(from, text + used, size - 1 - used)) > 0)
-		used += (size_t)got;
-	text[used] = '\0';
-}
+#include "test/support/process.h"
 
 int child_run(void (*act)(void), char *text, size_t size)
 {
@@ -37,7 +29,7 @@ int child_run(void (*act)(void), char *text, size_t size)
 		_exit(0);
 	}
 	close(ends[1]);
-	read_all(ends[0], text, size);
+	process_read_all(ends[0], text, size);
 	close(ends[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;

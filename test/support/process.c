@@ -102,3 +102,13 @@ void process_holdings_print(void)
 			fprintf(stderr, "  fd %d: %.*s\n", fd, (int)bytes, target);
 	}
 }
+
+void process_read_all(int from, char *text, size_t size)
+{
+	size_t used = 0;
+	ssize_t got;
+
+	while ((got = read(from, text + used, size - 1 - used)) > 0)
+		used += (size_t)got;
+	text[used] = '\0';
+}

@@ -1,4 +1,5 @@
-/* test/support/process.h: what a process holds of the kernel, so that a test can tell a leak. */
+/* test/support/process.h: what a process holds of the kernel, so that a test can tell a leak; and what another
+ * process says. */
 #ifndef TEST_SUPPORT_PROCESS_H
 #define TEST_SUPPORT_PROCESS_H
 
@@ -17,5 +18,8 @@ void process_holdings_read(struct process_holdings *holdings);
 
 /* Print every open descriptor and memfd mapping to standard error: for a failed comparison. */
 void process_holdings_print(void);
+
+/* What is written into a pipe until its last writer is gone, cut to `size` with its NUL. */
+void process_read_all(int from, char *text, size_t size);
 
 #endif

@@ -16,6 +16,8 @@
 #include <parallax/histogram.h>
 #include <parallax/parallax.h>
 
+#include "test/support/process.h"
+
 #define EXPECT(condition)                                                       \
 	do {                                                                    \
 		if (!(condition)) {                                             \
@@ -185,18 +187,6 @@ static _Noreturn void child_main(int error_fd)
 
 /* ---- the parent ---- */
 
-/* What a child wrote before it ended, as much as fits. */
-static void read_all(int fd, char *text, size_t size)
-{
-	size_t used = 0;
-	ssize_t got;
-
-	while ((got = read(fd, text + used, size - 1 - used)) > 0)
-		used += (size_t)got;
-	text[used] = '\0';
-	close(fd);
-}
-
 static bool dies(void)
 {
 #ifdef PLX_DEBUG
@@ -232,7 +222,8 @@ static bool try_row(void)
 	if (child == 0)
 		child_main(fds[1]);
 	close(fds[1]);
-	read_all(fds[0], text, sizeof(text));
+	process_read_all(fds[0], text, sizeof(text));
+	close(fds[0]);
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		abort();
 	if (as_expected(status, text))

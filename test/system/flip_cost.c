@@ -11,15 +11,8 @@
 
 #include "gc/os/sys.h"
 #include "gc/os/uffd_abi.h"
+#include "test/support/check.h"
 #include "test/support/shadow.h"
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 #define HANDLES 1000000
 #define STACK_SLOTS ((size_t)8 << 20) /* 64 MiB */

@@ -17,6 +17,7 @@
 
 #include "test/support/heap.h"
 #include "test/support/patience.h"
+#include "test/support/process.h"
 
 #define CHILD_SECONDS 60
 #define NODES 2000
@@ -137,8 +138,6 @@ static int child_of(void (*run)(void *), void *argument, bool listen)
 {
 	struct sigaction usual = {.sa_handler = SIG_DFL}, before;
 	int ends[2], status = 0;
-	size_t used = 0;
-	ssize_t got;
 	pid_t child;
 
 	fflush(NULL);
@@ -158,9 +157,7 @@ static int child_of(void (*run)(void *), void *argument, bool listen)
 		_exit(0);
 	}
 	close(ends[1]);
-	while ((got = read(ends[0], text + used, sizeof(text) - 1 - used)) > 0)
-		used += (size_t)got;
-	text[used] = '\0';
+	process_read_all(ends[0], text, sizeof(text));
 	close(ends[0]);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	return status;

@@ -192,17 +192,13 @@ static pid_t start_by_spawn(int error_end)
 
 static void spawn_list(pid_t (*start)(int error_end))
 {
-	size_t used = 0;
 	int ends[2], status;
 	pid_t child;
-	ssize_t got;
 
 	assert_int_equal(pipe(ends), 0);
 	child = start(ends[1]);
 	close(ends[1]);
-	while ((got = read(ends[0], text + used, sizeof(text) - 1 - used)) > 0)
-		used += (size_t)got;
-	text[used] = '\0';
+	process_read_all(ends[0], text, sizeof(text));
 	close(ends[0]);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	must_pass(status);
