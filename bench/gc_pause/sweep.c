@@ -52,7 +52,7 @@ static struct sweep_point sweep_base(const struct options *options)
 	struct sweep_point point = {0};
 
 	point.threads = 1;
-	point.heap_bytes = (options->quick ? 64 : 1024) * MIB;
+	point.heap_bytes = (options->quick ? 64 : 512) * MIB;
 	point.live_bytes = (uint64_t)(BASE_LIVE * (double)point.heap_bytes);
 	point.update_ratio = BASE_UPDATE;
 	point.seconds = options->quick ? 0.8 : 1.5;

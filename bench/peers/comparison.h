@@ -28,7 +28,7 @@ struct outcome {
 };
 
 struct comparison {
-	unsigned rounds;
+	unsigned rounds; /* of each task; 0: as many as it asks for */
 	uint64_t seed;
 	unsigned works; /* bit masks */
 	unsigned peers;

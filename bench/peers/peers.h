@@ -15,6 +15,7 @@ struct peer_task {
 	const char *name;
 	unsigned threads, depth;
 	uint64_t heap_bytes, live_bytes, operations;
+	unsigned rounds;
 };
 
 enum peer_kind { PEER_C, PEER_JAVA, PEER_GO, PEER_GUILE };

@@ -49,7 +49,7 @@ void report_table(const struct comparison *comparison, enum peer_work work)
 	printf("%s: %u thread%s, heap %llu MiB, %llu operations, medians of %u\n", task->name,
 	       task->threads, task->threads == 1 ? "" : "s",
 	       (unsigned long long)(task->heap_bytes / MIB), (unsigned long long)task->operations,
-	       comparison->rounds);
+	       task->rounds);
 	printf("%-18s%10s%7s%10s%10s%10s%10s%10s%10s%10s%11s\n", "", "time", "spread", "ops/s",
 	       "op p99", "p99.99", "max", "wait 99.9", "pause max", "CPU", "PSS peak");
 	for (unsigned p = 0; p < peers_count; p++)
@@ -139,9 +139,9 @@ bool report_json(const struct comparison *comparison)
 	}
 	uname(&name);
 	fprintf(out,
-		"{\"tool\":\"peers\",\"kernel\":\"%s\",\"machine\":\"%s\",\"cpus\":%ld,\"rounds\":%u,"
+		"{\"tool\":\"peers\",\"kernel\":\"%s\",\"machine\":\"%s\",\"cpus\":%ld,"
 		"\"seed\":\"%llu\",\"quick\":%s,\"results\":[",
-		name.release, name.machine, sysconf(_SC_NPROCESSORS_ONLN), comparison->rounds,
+		name.release, name.machine, sysconf(_SC_NPROCESSORS_ONLN),
 		(unsigned long long)comparison->seed, comparison->quick ? "true" : "false");
 	for (unsigned w = 0; w < PEER_WORKS; w++) {
 		for (unsigned p = 0; p < peers_count; p++) {

@@ -120,17 +120,28 @@ static void markdown_heap(FILE *out, const json_t *sweep)
 
 static void markdown_peers(FILE *out, const json_t *peers)
 {
+	double fewest = 0, most = 0;
+	char rounds_text[48];
 	const json_t *run;
 	size_t i;
 
 	if (peers == NULL)
 		return;
+	json_array_foreach (value_at(peers, "results"), i, run) {
+		double rounds = value_number(run, "rounds", 0);
+
+		if (rounds > 1 && (fewest <= 0 || rounds < fewest))
+			fewest = rounds;
+		most = rounds > most ? rounds : most;
+	}
+	snprintf(rounds_text, sizeof(rounds_text), fewest < most ? "%.0f to %.0f" : "%.0f", fewest,
+		 most);
 	fprintf(out,
-		"\nBeside what you might use instead, the same fixed work (medians of %.0f; who takes more than "
+		"\nBeside what you might use instead, the same fixed work (medians of %s rounds; who takes more than "
 		"ten times the fastest runs once):\n\n"
 		"| workload, peer | time | spread | pause max | operation p99.99 | wait p99.9 | CPU | PSS peak |\n"
 		"|---|---|---|---|---|---|---|---|\n",
-		value_number(peers, "rounds", 0));
+		rounds_text);
 	json_array_foreach (value_at(peers, "results"), i, run) {
 		fprintf(out, "| %s, %s |", value_text(run, "workload", "?"),
 			value_text(run, "peer", "?"));

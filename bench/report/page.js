@@ -265,7 +265,7 @@ const peerColor = name => name.startsWith('parallax') ? 0 : /alloc|glibc/.test(n
 
 function peers(data, out) {
 	out.append(el('h2', {id: 'peers'}, 'Beside what you might use instead'),
-		el('p', {class: 'where'}, `The same fixed work, chance and heap limit; alternating; medians of ${data.rounds}, whiskers from the least to the largest.`));
+		el('p', {class: 'where'}, `The same fixed work, chance and heap limit; alternating; medians of the rounds, whiskers from the least to the largest.`));
 	for (const workload of unique(data.results.map(r => r.workload))) {
 		const here = data.results.filter(r => r.workload === workload);
 		const grid = out.appendChild(el('div', {class: 'figures'}));
@@ -280,9 +280,9 @@ function peers(data, out) {
 		draw('operation at 99.99 %', 'op_us.p9999', 'log', fmt.us, 'time, log scale', 'what one operation in ten thousand took at least.', 'the worst one: see the table.');
 		draw('longest pause', 'pause_us.max', 'log', fmt.us, 'time, log scale', 'the collector\'s own longest stop.', 'malloc, which has none, and Guile, which tells of none; Go adds up the two stops of a cycle.');
 		draw('memory', 'pss_peak_bytes', 'linear', fmt.bytes, 'peak of proportional set size', 'the most memory the process had at once.', 'what it would have made do with: each may use all of the same limit.');
-		out.append(table([workload, 'time', 'spread', 'operations/s', 'op p99', 'op p99.99', 'op max', 'arrival p99.9', 'pause max', 'CPU', 'PSS peak', 'cycles'], here.map(r => r.status !== 'ok'
-			? [r.peer, {text: `${r.status}: ${r.message}`, attributes: {class: 'absent', colspan: 11}}]
-			: [r.peer, fmt.s(r.seconds), spread(r, 'seconds') || 'once', fmt.count(r.ops_per_second), fmt.us(r.op_us.p99), fmt.us(r.op_us.p9999), fmt.us(r.op_us.max), fmt.us(r.arrival_us.p999), get(r, 'pause_us.count') > 0 ? fmt.us(r.pause_us.max) : '-', fmt.s(r.cpu_seconds), fmt.bytes(r.pss_peak_bytes), r.cycles > 0 ? fmt.count(r.cycles) : '-'])));
+		out.append(table([workload, 'time', 'rounds', 'spread', 'operations/s', 'op p99', 'op p99.99', 'op max', 'arrival p99.9', 'pause max', 'CPU', 'PSS peak', 'cycles'], here.map(r => r.status !== 'ok'
+			? [r.peer, {text: `${r.status}: ${r.message}`, attributes: {class: 'absent', colspan: 12}}]
+			: [r.peer, fmt.s(r.seconds), fmt.count(r.rounds), spread(r, 'seconds') || 'once', fmt.count(r.ops_per_second), fmt.us(r.op_us.p99), fmt.us(r.op_us.p9999), fmt.us(r.op_us.max), fmt.us(r.arrival_us.p999), get(r, 'pause_us.count') > 0 ? fmt.us(r.pause_us.max) : '-', fmt.s(r.cpu_seconds), fmt.bytes(r.pss_peak_bytes), r.cycles > 0 ? fmt.count(r.cycles) : '-'])));
 	}
 }
 

@@ -12,7 +12,7 @@
 #include "bench/uffd_ops/report.h"
 #include "bench/uffd_ops/suite.h"
 
-#define DEFAULT_PAGES 8192
+#define DEFAULT_PAGES 5120 /* more than the largest batch; each round makes them anew */
 #define DEFAULT_ROUNDS 100
 #define DEFAULT_BUDGET_NS UINT64_C(200000000)
 #define QUICK_PAGES 512

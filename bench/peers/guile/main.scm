@@ -112,9 +112,13 @@
 ;; --- the run -------------------------------------------------------------------------------------
 
 ;; As the peer bdwgc does; Guile has no procedure for it.
-(define (limit-heap! bytes)
-  ((pointer->procedure void (dynamic-func "GC_set_max_heap_size" (dynamic-link)) (list size_t))
-   bytes))
+(define limit-heap!
+  (pointer->procedure void (dynamic-func "GC_set_max_heap_size" (dynamic-link)) (list size_t)))
+
+;; To say it needs memory too.
+(define (die-exhausted)
+  (limit-heap! 0)
+  (die 1 "out of memory: raise --heap or lower --live"))
 
 (define (start worker workload)
   (call-with-new-thread
@@ -124,7 +128,7 @@
                     (lambda (setup operate finish) (worker-body worker setup operate finish))))
        (lambda (key . rest)
          (if (eq? key 'out-of-memory)
-             (die 1 "out of memory: raise --heap or lower --live")
+             (die-exhausted)
              (die 1 "~a ~s" key rest)))))))
 
 (define (main words)
@@ -138,6 +142,9 @@
     (limit-heap! (run-heap run))
     (let ((workers (map (lambda (i) (worker-make run i)) (iota (run-threads run)))))
       (for-each join-thread (map (lambda (worker) (start worker workload)) workers))
+      ;; A thread that runs out of memory twice ends without its handler.
+      (unless (run-end-ns run)
+        (die-exhausted))
       (if (string=? (get "json") "-")
           (display (result run workers))
           (call-with-output-file (get "json")
