@@ -145,7 +145,8 @@ draw_pause()
 	pick cache trees gcbench index fragment
 	arguments=(--quiet --workload "$picked" --plan minor,copy,stw --delivery all)
 	pick 1 2 4
-	arguments+=(--threads "$picked" --operations 20000 --heap 64M --live 12M --seed "$RANDOM"
+	# A tree of gcbench's first round has 2^(depth + 3) objects, and all threads build theirs at once.
+	arguments+=(--threads "$picked" --operations 20000 --heap 64M --live 12M --depth 14 --seed "$RANDOM"
 		--dir gc --json "$logs/pause.json")
 }
 
