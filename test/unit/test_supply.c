@@ -1,5 +1,5 @@
-/* test/unit/test_supply.c: pages made ahead of mutators: that they are, that a flip never meets it
- * [SU-2], that limits hold [SU-3], and that a kernel that refuses costs nothing. */
+/* test/unit/test_supply.c: pages made ahead of mutators: that they are, and were looked at [SU-5], that a
+ * flip never meets it [SU-2], that limits hold [SU-3], and that a kernel that refuses costs nothing. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,6 +24,8 @@ static struct plx_thread *thread;
 static const struct plx_layout *bytes_layout, *references_layout;
 static int refusal;		    /* what MADV_POPULATE_WRITE answers; 0: what the kernel does */
 static uint64_t asked, while_armed; /* atomics: calls of it; the supplier's while pages were away */
+static bool feigned;		    /* the supplier's calls do nothing, and say that they did */
+static char *feigned_first;	    /* atomic: the first of them */
 
 static bool is_supplier(void)
 {
@@ -40,6 +42,11 @@ static int watched_madvise(void *address, size_t length, int advice)
 			gc_add_relaxed(&while_armed, 1);
 		if (refusal)
 			return refusal;
+		if (feigned && is_supplier()) {
+			if (!gc_load_relaxed(&feigned_first)) /* one thread writes it */
+				gc_store_relaxed(&feigned_first, (char *)address);
+			return 0;
+		}
 	}
 	return gc_sys_real.madvise(address, length, advice);
 }
@@ -141,6 +148,27 @@ static void test_pages_are_made_ahead(void **state)
 	stop();
 }
 
+/* [SU-5] If the call makes no page, looking at it does. */
+static void test_pages_are_looked_at(void **state)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char there[4] = {0};
+
+	(void)state;
+	if (!kernel_can())
+		skip();
+	start("2", "64M", 0);
+	feigned_first = NULL;
+	feigned = true;
+	allocate_one(bytes_layout, 1000);
+	wait_for_supply();
+	assert_int_equal(mincore(gc_load_relaxed(&feigned_first), 4 * page, there), 0);
+	for (int i = 0; i < 4; i++)
+		assert_true(there[i] & 1);
+	stop();
+	feigned = false;
+}
+
 static void test_without_the_thread_mutators_make_some_at_a_time(void **state)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -214,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pages_are_made_ahead),
+		cmocka_unit_test(test_pages_are_looked_at),
 		cmocka_unit_test(test_without_the_thread_mutators_make_some_at_a_time),
 		cmocka_unit_test(test_a_kernel_without_it_is_asked_once),
 		cmocka_unit_test(test_no_memory_is_no_failure),
