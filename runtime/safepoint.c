@@ -264,6 +264,13 @@ static void world_armed(struct gc_heap *gc, bool armed)
 		rt_fault_thread_armed(rt_heap_of(gc), armed);
 }
 
+static bool world_cpu_to_spare(const struct gc_heap *gc)
+{
+	const struct plx_heap *heap = (const struct plx_heap *)gc;
+
+	return gc_load_relaxed(&heap->attached) < gc->cpus; /* a hint */
+}
+
 static bool world_faults_ready(struct gc_heap *gc)
 {
 	return rt_heap_of(gc)->delivery != PLX_DELIVERY_SIGBUS || rt_signal_ensure() == 0;
@@ -283,5 +290,6 @@ const struct gc_world rt_world = {
 	.stacks_begin = rt_native_stacks_begin,
 	.scan_parked = rt_native_stacks_scan,
 	.faults_ready = world_faults_ready,
+	.cpu_to_spare = world_cpu_to_spare,
 	.armed = world_armed,
 };

@@ -19,8 +19,8 @@
  *
  * [SU-5] Making a page is not all of it: the first access to it has its price, too. Where a hypervisor keeps
  *        page tables of its own, that is several times what the kernel takes, and falls to whoever comes
- *        first. So the supplier reads a byte of each page it has had made; whose region it is by
- *        then, and what is in it, does not matter.
+ *        first. So the supplier reads a byte of each page it has had made, if mutators leave it a CPU: else it
+ *        would take from them what it saves. Whose region it is by then, and what is in it, does not matter.
  *
  * Who runs here: the supplier thread; mutators ask, under regions.lock; the cycle's thread holds it. */
 #include <errno.h>
@@ -131,7 +131,7 @@ static void supply_region(struct gc_heap *heap, uint32_t number)
 		if (!supply_begin(&heap->supply))
 			return;
 		made = gc_supply_make(heap, start + at, piece);
-		if (made)
+		if (made && heap->world->cpu_to_spare(heap))
 			supply_touch(heap, start + at, piece);
 		supply_end(&heap->supply);
 		if (!made)

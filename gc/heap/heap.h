@@ -131,6 +131,8 @@ struct gc_world {
 			    const struct gc_stack_visit *visit);
 	/* Before pages are taken away: would faults reach us? If not, this flip does all in its pause. */
 	bool (*faults_ready)(struct gc_heap *heap);
+	/* Are there fewer attached threads than CPUs? A hint. */
+	bool (*cpu_to_spare)(const struct gc_heap *heap);
 	/* Pages were taken away (in the pause) or are all back: faults begin or end. */
 	void (*armed)(struct gc_heap *heap, bool armed);
 };
