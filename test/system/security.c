@@ -81,10 +81,12 @@ static void expect_view(const char *start, uint64_t bytes)
 /* Readable, writable, never executable; on both sides a page that nobody may touch. */
 static void expect_guarded(const char *start, uint64_t bytes, const char *permissions)
 {
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
 	expect_permissions(start, permissions);
 	expect_permissions(start + bytes - 1, permissions);
 	expect_permissions(start - 1, "---p");
-	expect_permissions(start + (bytes + 4095) / 4096 * 4096, "---p");
+	expect_permissions(start + (bytes + page - 1) / page * page, "---p");
 }
 
 static struct plx_heap *heap_make(const char *plan)

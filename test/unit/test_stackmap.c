@@ -5,16 +5,6 @@
  * No C frame holds the references: the frames load them from handles, which say afterwards what is right. */
 #include <parallax/parallax.h>
 
-#include "runtime/frames.h"
-#include "test/support/heap.h"
-
-#if !RT_FRAMES
-int main(void)
-{
-	return 77;
-}
-#else
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <pthread.h>
@@ -24,6 +14,41 @@ int main(void)
 #include <ucontext.h>
 
 #include <cmocka.h>
+
+#include "runtime/frames.h"
+#include "test/support/heap.h"
+
+#if !RT_FRAMES
+
+/* Where frames cannot be gone over, a map is refused, with the reason and what else there is. */
+static void test_refused(void **state)
+{
+	static const char *const options[] = {"GC_STACKS", "ambiguous", NULL};
+	static const struct plx_stackmap empty;
+	struct plx_error error = {0};
+	struct plx_thread *thread;
+	struct plx_heap *heap;
+
+	(void)state;
+	test_heap_open(&heap, &thread, options);
+	assert_int_equal(plx_stackmap_register(heap, &empty, sizeof(empty), &empty, &error),
+			 PLX_ERROR_CAPABILITY);
+	assert_non_null(strstr(error.message, "x86-64 only"));
+	assert_non_null(strstr(error.message, "GC_STACKS=ambiguous"));
+	assert_int_equal(plx_stackmap_unregister(heap, &empty), PLX_ERROR_MISUSE);
+	plx_collect(thread); /* the stack is ambiguous nevertheless */
+	plx_thread_detach(thread);
+	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {cmocka_unit_test(test_refused)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
 
 struct node {
 	struct plx_header header;
