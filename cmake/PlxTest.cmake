@@ -66,9 +66,9 @@ function(plx_add_args_case test target label line where)
   else()
     set(name ${test}.${case})
   endif()
-  # Coverage runs what release runs.
+  # Coverage runs what release runs, and so does another machine.
   set(runs_as ${PLX_PRESET})
-  if(PLX_COVERAGE)
+  if(PLX_COVERAGE OR CMAKE_CROSSCOMPILING)
     set(runs_as release)
   endif()
   if(presets AND NOT runs_as IN_LIST presets)

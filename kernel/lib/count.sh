@@ -19,8 +19,7 @@ make_count_initramfs()
 	chmod +x "$root/init"
 	# Waiting costs nothing there, and lets the kernel finish what it does after booting.
 	echo 'count|300|sleep 5; count' > "$root/jobs"
-	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) > "$counts/initramfs.gz"
-	rm -rf "$root"
+	pack_root "$counts"
 }
 
 # What the last run said of one thing, or nothing.

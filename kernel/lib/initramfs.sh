@@ -58,11 +58,6 @@ make_initramfs()
 	chmod +x "$root/init"
 	write_environment
 	write_jobs > "$root/jobs"
-	guest_key=$({
-		cat "$image/.key"
-		(cd "$root" && find . -type f | sort | xargs sha256sum)
-	} | digest_of)
-	# A console before devtmpfs is mounted is the kernel's to make.
-	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) > "$results/initramfs.gz"
-	rm -rf "$root"
+	guest_key=$(root_digest)
+	pack_root "$results"
 }
