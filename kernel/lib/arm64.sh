@@ -111,6 +111,6 @@ emulate()
 		-cpu max,pauth-impdef=on -smp "$cpus" -m "$memory" -nodefaults -display none -no-reboot \
 		-serial "file:$results/console.log" -chardev "file,id=jobs,path=$results/jobs.log" \
 		-device pci-serial,chardev=jobs -kernel "$image/bzImage" -initrd "$results/initramfs.gz" \
-		-append 'console=ttyAMA0 panic=-1 quiet loglevel=5 mitigations=off nokaslr nosoftlockup rcupdate.rcu_cpu_stall_suppress=1' \
+		-append 'console=ttyAMA0 panic=-1 quiet loglevel=5 mitigations=off nokaslr watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120' \
 		> "$results/emulator.log" 2>&1 < /dev/null
 }
