@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "test/litmus/litmus.h"
+#include "test/support/share.h"
 
 /* True if the model says of all versions what it should. */
 static bool check_model(const struct litmus_test *test)
@@ -49,8 +50,7 @@ static bool check_machine(const struct litmus_test *test, uint64_t rounds)
 
 int main(int argc, char **argv)
 {
-	const char *share = getenv("PLX_TEST_SHARE");
-	uint64_t rounds = 300000 * (uint64_t)(share ? atoi(share) : 100) / 100;
+	uint64_t rounds = share_of(300000, 1);
 	int bad = 0, done = 0;
 
 	for (int i = 1; i < argc; i++) {

@@ -180,11 +180,3 @@ void hostile_list_close(struct hostile_list *list)
 	plx_handle_release(list->thread, list->head);
 	plx_thread_detach(list->thread);
 }
-
-uint64_t hostile_share(uint64_t count)
-{
-	const char *share = getenv("PLX_TEST_SHARE");
-	uint64_t percent = share != NULL ? strtoull(share, NULL, 10) : 100;
-
-	return percent == 0 || percent > 100 ? count : (count * percent + 99) / 100;
-}

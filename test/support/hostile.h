@@ -77,7 +77,4 @@ uint64_t hostile_list_fill(struct hostile_list *list, uint64_t most);
 void hostile_list_check(const struct hostile_list *list);
 void hostile_list_close(struct hostile_list *list);
 
-/* `count` less where PLX_TEST_SHARE (percent) says so. */
-uint64_t hostile_share(uint64_t count);
-
 #endif

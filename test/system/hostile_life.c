@@ -9,6 +9,7 @@
 #include "gc/base/meta.h"
 #include "test/support/hostile.h"
 #include "test/support/process.h"
+#include "test/support/share.h"
 
 #define KIB UINT64_C(1024)
 
@@ -58,7 +59,7 @@ static bool heap_once(unsigned turn)
 
 int main(int argc, char **argv)
 {
-	uint64_t count = argc == 2 ? hostile_share(strtoull(argv[1], NULL, 10)) : 400;
+	uint64_t count = argc == 2 ? share_of(strtoull(argv[1], NULL, 10), 1) : 400;
 	uint64_t metadata, resident, made = 0;
 	struct process_holdings first, last;
 

@@ -15,6 +15,7 @@
 
 #include "bench/common/random.h"
 #include "test/support/hostile.h"
+#include "test/support/share.h"
 
 static const char *const deliveries[] = {"thread", "sigbus"};
 
@@ -31,7 +32,7 @@ static int for_each_delivery(int (*body)(void *context), unsigned seconds)
 
 static int live(void *context)
 {
-	return hostile_life(NULL, context, hostile_share(60));
+	return hostile_life(NULL, context, share_of(60, 1));
 }
 
 /* Stopped for long enough that every wait in the collector runs over. */
@@ -85,7 +86,7 @@ static int live_in_a_storm(void *context)
 	HOSTILE_CHECK(sigaction(SIGALRM, &action, NULL) == 0);
 	HOSTILE_CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
 	do /* a fast machine is done before many have come */
-		status = hostile_life(NULL, context, hostile_share(60));
+		status = hostile_life(NULL, context, share_of(60, 1));
 	while (status == 0 && atomic_load(&alarms) <= ENOUGH_ALARMS);
 	setitimer(ITIMER_REAL, &never, NULL);
 	printf("%s: %u signals\n", (const char *)context, atomic_load(&alarms));
@@ -180,7 +181,7 @@ static int live_forking(void *context)
 
 	HOSTILE_CHECK(pthread_create(&thread, NULL, forking_main, NULL) == 0);
 	do /* one life and more, until there were enough */
-		status = hostile_life(NULL, context, hostile_share(30));
+		status = hostile_life(NULL, context, share_of(30, 1));
 	while (status == 0 && atomic_load(&forks) <= ENOUGH_FORKS);
 	atomic_store(&forking_stops, true);
 	pthread_join(thread, NULL);

@@ -18,6 +18,7 @@
 #include "bench/common/random.h"
 #include "test/support/hostile.h"
 #include "test/support/process.h"
+#include "test/support/share.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -125,7 +126,7 @@ static int run_read(void)
 		child = hostile_child(live_until_told,
 				      &(struct orders){"minor", deliveries[i], fds[0]});
 		/* The child lives for as long as we look. */
-		while (reads < hostile_share(MOST_READS) && !hostile_has_ended(child))
+		while (reads < share_of(MOST_READS, 1) && !hostile_has_ended(child))
 			for (int k = 0; k < 20; k++, tries++)
 				reads += read_some(child, &random);
 		HOSTILE_CHECK(write(fds[1], "x", 1) == 1);

@@ -15,6 +15,7 @@
 #include "test/support/inject.h"
 #include "test/support/inject_storm.h"
 #include "test/support/shadow.h"
+#include "test/support/share.h"
 #include "test/support/tally.h"
 
 static uint64_t inject_one_in; /* 0: nothing fails */
@@ -37,18 +38,6 @@ static uint64_t number(const char *text)
 	if (*text < '0' || *text > '9' || *end != '\0')
 		usage("not a number");
 	return value;
-}
-
-/* PLX_TEST_SHARE: percent of the cycles to run, where time is short. */
-static uint64_t share_of(uint64_t cycles)
-{
-	const char *share = getenv("PLX_TEST_SHARE");
-	uint64_t least = cycles < 20 ? cycles : 20, wanted;
-
-	if (share == NULL)
-		return cycles;
-	wanted = cycles * number(share) / 100;
-	return wanted < least ? least : wanted;
 }
 
 static void parse(int argc, char **argv, struct shadow_options *options)
@@ -85,7 +74,7 @@ static void parse(int argc, char **argv, struct shadow_options *options)
 			usage("an option is unknown or lacks its value");
 		i++;
 		if (strcmp(name, "--cycles") == 0)
-			options->cycles = share_of(number(value));
+			options->cycles = share_of(number(value), 20);
 		else if (strcmp(name, "--threads") == 0)
 			options->threads = (unsigned)number(value);
 		else if (strcmp(name, "--seed") == 0)

@@ -31,6 +31,7 @@
 #include "test/support/inject.h"
 #include "test/support/patience.h"
 #include "test/support/process.h"
+#include "test/support/share.h"
 #include "test/support/shadow.h"
 #include "test/support/tally.h"
 
@@ -453,7 +454,7 @@ static uint64_t parse(int argc, char **argv, const char **only)
 		else
 			exit(2);
 	}
-	return hostile_share(most);
+	return share_of(most, 1);
 }
 
 int main(int argc, char **argv)
