@@ -16,6 +16,7 @@
 #include <parallax/histogram.h>
 #include <parallax/parallax.h>
 
+#include "test/support/patience.h"
 #include "test/support/process.h"
 
 #define EXPECT(condition)                                                       \
@@ -179,7 +180,7 @@ static _Noreturn void child_main(int error_fd)
 
 	setrlimit(RLIMIT_CORE, &none);
 	dup2(error_fd, STDERR_FILENO);
-	alarm(60);
+	patience_begin(60);
 	prepare(&it);
 	run_row(&it);
 	_exit(0);

@@ -18,6 +18,7 @@
 #include "gc/collect/oracle.h"
 #include "runtime/world.h"
 #include "test/support/child.h"
+#include "test/support/patience.h"
 
 #ifdef PLX_DEBUG
 #define NODES 6000
@@ -98,7 +99,7 @@ static void damaging_visitor(struct plx_root_visit *visit, void *context)
 
 static void child(void)
 {
-	alarm(60);
+	patience_begin(60);
 	heap_open();
 	list_make();
 	victim = some_node();

@@ -19,6 +19,7 @@
 #include "gc/collect/collect.h"
 #include "gc/os/sys.h"
 #include "runtime/world.h"
+#include "test/support/patience.h"
 #include "test/support/process.h"
 
 #ifdef PLX_DEBUG
@@ -109,7 +110,7 @@ static int status_of(void (*run)(void))
 	if (child == 0) {
 		signal(SIGSEGV, SIG_DFL); /* sanitizers catch it otherwise */
 		signal(SIGBUS, SIG_DFL);
-		alarm(60);
+		patience_begin(60);
 		heap_open();
 		run();
 		heap_close();
