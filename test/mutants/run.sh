@@ -56,7 +56,7 @@ check_schedule_store() { schedule store "$1"; }
 check_schedule_weak() { schedule weak "$1"; }
 schedule()
 {
-	run debug schedule schedule --scenario "$1" --seed $(($2 * 60)) --seeds 60 ||
+	run debug schedule schedule --scenario "$1" --seed $(($2 * 100)) --seeds 100 ||
 		grep -q 'DOES NOT REPEAT' "$scratch/log" # that is not caught
 }
 

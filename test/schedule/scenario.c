@@ -52,11 +52,24 @@ static void point(void)
 
 /* --- store: references change places while somebody marks --------------------------------------------- */
 
+/* What a marker has to go through between one table and the next: as long as this takes, tokens may pass behind it. */
+static void store_burden(struct actor *self, unsigned table)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		struct node *node = node_new(self, 300 + i);
+
+		node->link[0] = root(self, table)->link[2];
+		PLX_STORE(self->thread, &root(self, table)->link[2], node);
+	}
+}
+
 /* Each actor has a node that lies in one of two tables, with a child; and there is a box for letters. */
 static void store_prepare(struct actor *self)
 {
-	for (unsigned table = 0; table < 3; table++)
+	for (unsigned table = 0; table < 3; table++) {
 		root_set(self, table, node_new(self, table));
+		store_burden(self, table);
+	}
 	for (unsigned i = 0; i < 2; i++) {
 		struct node *token = node_new(self, 100 + i);
 
