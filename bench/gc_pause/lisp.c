@@ -96,7 +96,7 @@ void *work_lisp_thread(void *argument)
 	worker->own = machine;
 	work_roots(worker, &mem);
 	work_alone(worker, &mem, work->on_ready);
-	work_measure(worker, &mem, lisp_operate);
+	work_measure(worker, &mem, lisp_operate, false);
 	work_alone(worker, &mem, work->on_done);
 	work_wait(worker, &mem);
 	lisp_machine_close(machine);

@@ -247,6 +247,6 @@ static void cache_finish(struct worker *worker, struct mem *mem)
 	}
 }
 
-WORK_DEFINE(cache)
+WORK_DEFINE(cache, false)
 
 #endif

@@ -214,6 +214,6 @@ static void fragment_finish(struct worker *worker, struct mem *mem)
 	}
 }
 
-WORK_DEFINE(fragment)
+WORK_DEFINE(fragment, true)
 
 #endif

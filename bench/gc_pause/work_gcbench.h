@@ -222,6 +222,6 @@ static void gcbench_finish(struct worker *worker, struct mem *mem)
 		worker->wrong++;
 }
 
-WORK_DEFINE(gcbench)
+WORK_DEFINE(gcbench, false)
 
 #endif

@@ -427,6 +427,6 @@ static void index_finish(struct worker *worker, struct mem *mem)
 	}
 }
 
-WORK_DEFINE(index)
+WORK_DEFINE(index, false)
 
 #endif

@@ -13,6 +13,7 @@ struct work_functions {
 	void (*setup)(struct worker *worker, struct mem *mem);
 	void (*operate)(struct worker *worker, struct mem *mem);
 	void (*finish)(struct worker *worker, struct mem *mem);
+	bool in_rounds; /* operate has barriers: each thread is in it, also one whose share of operations is none */
 };
 
 static inline void work_wait(struct worker *worker, struct mem *mem)
@@ -60,7 +61,8 @@ static inline void work_roots(struct worker *worker, struct mem *mem)
 }
 
 static inline void work_measure(struct worker *worker, struct mem *mem,
-				void (*operate)(struct worker *worker, struct mem *mem))
+				void (*operate)(struct worker *worker, struct mem *mem),
+				bool in_rounds)
 {
 	const struct options *options = worker->work->options;
 	uint64_t deadline_ns = UINT64_MAX;
@@ -69,7 +71,7 @@ static inline void work_measure(struct worker *worker, struct mem *mem,
 		deadline_ns = recorder_clock_ns() + (uint64_t)(options->seconds * 1e9);
 	recorder_start(worker->recorder, deadline_ns,
 		       options->operations == 0 ? UINT64_MAX : worker->operations);
-	if (options->operations == 0 || worker->operations > 0)
+	if (options->operations == 0 || worker->operations > 0 || in_rounds)
 		operate(worker, mem);
 }
 
@@ -88,7 +90,7 @@ static inline void *work_thread(struct worker *worker, const struct work_functio
 	functions->setup(worker, &mem);
 	work_roots(worker, &mem);
 	work_alone(worker, &mem, work->on_ready);
-	work_measure(worker, &mem, functions->operate);
+	work_measure(worker, &mem, functions->operate, functions->in_rounds);
 	work_alone(worker, &mem, work->on_done);
 	functions->finish(worker, &mem);
 	/* No thread may leave while another still reads what it owns. */
@@ -98,12 +100,12 @@ static inline void *work_thread(struct worker *worker, const struct work_functio
 }
 
 /* Defines NAME_thread, an entry for the table, from NAME_prepare and so on. */
-#define WORK_DEFINE(name)                                                                       \
-	static void *name##_thread(void *worker)                                                \
-	{                                                                                       \
-		static const struct work_functions functions = {name##_prepare, name##_setup,   \
-								name##_operate, name##_finish}; \
-		return work_thread(worker, &functions);                                         \
+#define WORK_DEFINE(name, in_rounds)                                                             \
+	static void *name##_thread(void *worker)                                                 \
+	{                                                                                        \
+		static const struct work_functions functions = {                                 \
+			name##_prepare, name##_setup, name##_operate, name##_finish, in_rounds}; \
+		return work_thread(worker, &functions);                                          \
 	}
 
 #endif

@@ -164,6 +164,6 @@ static void trees_finish(struct worker *worker, struct mem *mem)
 	worker->live_bytes = count * sizeof(struct tree_node);
 }
 
-WORK_DEFINE(trees)
+WORK_DEFINE(trees, false)
 
 #endif
