@@ -181,6 +181,9 @@ enum gc_degrade {
 	GC_DEGRADE_ALIAS,
 };
 void gc_degrade_note(struct gc_heap *heap, enum gc_degrade what, int error);
+/* GC_DEGRADE_ATTACH, perhaps in a fault: it is said by gc_degrade_tell, at the cycle's end. */
+void gc_degrade_note_fault(struct gc_heap *heap, int error);
+void gc_degrade_tell(struct gc_heap *heap);
 
 /* After the plan: where an object will be after the flip, unless its region is un-chosen in it. */
 static inline uintptr_t gc_heap_moved(const struct gc_heap *heap, uintptr_t object)

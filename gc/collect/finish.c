@@ -124,4 +124,5 @@ void gc_finish(struct gc_heap *heap)
 	pthread_mutex_unlock(&heap->regions.lock);
 	gc_verify_at(heap, GC_VERIFY_AFTER);
 	finish_evacuated(heap);
+	gc_degrade_tell(heap);
 }

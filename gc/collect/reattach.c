@@ -8,6 +8,11 @@
  * [RA-3] While a mutator moves an extent it takes no signals: a handler that touches the heap might wait for
  *        that extent, and so for the code it interrupted.
  *
+ * [RA-4] A kernel that refuses to move pages back is asked again, for a minute or so [I7]. Nothing is lost meanwhile: private
+ *        memory stays in the alias, and whoever touches it waits. Of shared memory each page that is touched is attached by
+ *        itself; and its extents are mapped anew and moved in turns, since the kernel may allow the one and not the other.
+ *        Then the process ends: to go on would lose objects.
+ *
  * Who runs here: the cycle's thread; mutators that take a free region while pages come back (under
  * regions.lock); under the copy plan also faults, for clean extents. */
 #include "gc/base/yield.h"
@@ -58,8 +63,17 @@ enum gc_extent_class gc_extent_classify(const struct gc_heap *heap, uint32_t ext
 	return class;
 }
 
-/* Attach by moving page tables; if the kernel will not, shared memory is mapped anew (every unit in it
- * is READY, so ordinary faults may fetch its pages), and private memory is tried again. */
+/* Shared memory may be mapped anew: every unit in it is READY, so ordinary faults may fetch its pages. */
+static int reattach_otherwise(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes,
+			      uint64_t *moved, unsigned round)
+{
+	*moved = 0;
+	if (heap->view.backing == GC_BACKING_SHARED && round % 2 == 0)
+		return gc_view_attach_anew(&heap->view, start, bytes);
+	return gc_view_attach(&heap->view, start, bytes, moved);
+}
+
+/* [RA-4] */
 void gc_reattach_range(struct gc_heap *heap, struct gc_haddr start, uint64_t bytes)
 {
 	uint64_t moved = 0;
@@ -67,16 +81,13 @@ void gc_reattach_range(struct gc_heap *heap, struct gc_haddr start, uint64_t byt
 	int error = gc_view_attach(&heap->view, start, bytes, &moved);
 
 	if (error < 0)
-		gc_degrade_note(heap, GC_DEGRADE_ATTACH, error);
+		gc_degrade_note_fault(heap, error);
 	while (error < 0) {
-		GC_REQUIRE(round < 1000000, "no memory to bring pages back to the heap view");
+		GC_REQUIRE(round < 1000000, "pages cannot be moved back to the heap view (%s)",
+			   strerror(-error));
 		start.at += moved;
 		bytes -= moved;
-		moved = 0;
-		if (heap->view.backing == GC_BACKING_SHARED)
-			error = gc_view_attach_anew(&heap->view, start, bytes);
-		else
-			error = gc_view_attach(&heap->view, start, bytes, &moved);
+		error = reattach_otherwise(heap, start, bytes, &moved, round);
 		gc_backoff(&round);
 	}
 }

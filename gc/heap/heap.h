@@ -316,6 +316,7 @@ struct gc_heap {
 	uint32_t trigger_regions;  /* regions in use at which the next cycle starts */
 	uint64_t soft_limit_bytes; /* what the heap should not use more of, see size.c */
 	uint32_t degrade_notes;	   /* bits: which refusals were reported already */
+	int attach_refused;	   /* an errno that is still to be printed: moving pages back */
 
 	/* Under satb_lock. */
 	pthread_mutex_t satb_lock;
