@@ -98,12 +98,18 @@ static intptr_t refusing_mmap(void *at, size_t bytes, int protection, int flags,
 	return gc_sys_real.mmap(at, bytes, protection, flags, fd, offset);
 }
 
+/* Between cycles: nobody reads them. */
 static void refuse(uint32_t moves, uint32_t maps)
 {
 	refused_moves = refused_maps = walks = 0;
 	refuse_until_walked = false;
 	refuse_moves = moves;
 	refuse_maps = maps;
+}
+
+/* While there are no threads but this one. */
+static void watch(void)
+{
 	table = gc_sys_real;
 	table.mremap = refusing_mremap;
 	table.mmap = refusing_mmap;
@@ -118,6 +124,8 @@ static void start(const char *plan, const char *delivery)
 	const struct plx_layout *items;
 
 	heap = NULL;
+	refuse(0, 0);
+	watch();
 	test_heap_open(&heap, &thread,
 		       (const char *const[]){"GC_PLAN", plan, "GC_UFFD_DELIVERY", delivery,
 					     "GC_HEAP_MAX", "128M", "GC_REGION_BYTES", "64K",
@@ -137,10 +145,10 @@ static void start(const char *plan, const char *delivery)
 
 static void stop(void)
 {
-	gc_sys = &gc_sys_real;
 	plx_handle_release(thread, list);
 	plx_thread_detach(thread);
 	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+	gc_sys = &gc_sys_real;
 	heap = NULL;
 }
 

@@ -39,12 +39,13 @@ static struct plx_handle *list;
 /* ---- a kernel that steps over every second page ---- */
 
 static struct gc_sys table;
-static int answer;
+static int answer; /* set between cycles; 0: what the kernel says */
 static uint32_t asked, stepped_over;
 
 static int refusing_ioctl(int fd, unsigned long request, void *argument)
 {
-	if (request != GC_UFFDIO_COPY || gc_add_relaxed(&asked, 1) % 2 == 0) /* only a count */
+	if (request != GC_UFFDIO_COPY || answer == 0 ||
+	    gc_add_relaxed(&asked, 1) % 2 == 0) /* only a count */
 		return gc_sys_real.ioctl(fd, request, argument);
 	((struct gc_uffdio_copy *)argument)->copied = -answer;
 	gc_add_relaxed(&stepped_over, 1); /* only a count */
@@ -58,6 +59,10 @@ static void start(const char *delivery)
 	static const size_t offsets[] = {offsetof(struct item, next)};
 	const struct plx_layout *items;
 
+	answer = 0;
+	table = gc_sys_real;
+	table.ioctl = refusing_ioctl;
+	gc_sys = &table; /* while there are no threads but this one */
 	test_heap_open(&heap, &thread,
 		       (const char *const[]){"GC_PLAN", "copy", "GC_UFFD_DELIVERY", delivery,
 					     "GC_HEAP_MAX", "32M", "GC_REGION_BYTES", "64K",
@@ -80,6 +85,7 @@ static void stop(void)
 	plx_handle_release(thread, list);
 	plx_thread_detach(thread);
 	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+	gc_sys = &gc_sys_real;
 }
 
 static void check(void)
@@ -96,14 +102,10 @@ static void stepped(const char *delivery, int error)
 	start(delivery);
 	answer = error;
 	stepped_over = 0;
-	table = gc_sys_real;
-	table.ioctl = refusing_ioctl;
-	gc_sys = &table;
 	for (int i = 0; i < CYCLES; i++) {
 		plx_collect(thread);
 		check();
 	}
-	gc_sys = &gc_sys_real;
 	assert_true(stepped_over > CYCLES);
 	stop();
 }
