@@ -19,8 +19,9 @@
  *
  * [SU-5] Making a page is not all of it: the first access to it has its price, too. Where a hypervisor keeps
  *        page tables of its own, that is several times what the kernel takes, and falls to whoever comes
- *        first. So the supplier reads a byte of each page it has had made, if mutators leave it a CPU: else it
- *        would take from them what it saves. Whose region it is by then, and what is in it, does not matter.
+ *        first. So the supplier reads a byte of each page it has had made, if mutators leave it a CPU, since
+ *        else it would take from them what it saves, and if they have not caught up with it. Whose region it
+ *        is by then, and what is in it, does not matter.
  *
  * Who runs here: the supplier thread; mutators ask, under regions.lock; the cycle's thread holds it. */
 #include <errno.h>
@@ -119,6 +120,13 @@ __attribute__((no_sanitize("thread"))) static void supply_touch(const struct gc_
 		(void)*(const volatile char *)(start + at);
 }
 
+/* Nobody has taken it yet. A mutator that has is about to touch these pages itself: the supplier would come too
+ * late, and behind for the next region as well. */
+static bool supply_is_ahead(struct gc_heap *heap, uint32_t number)
+{
+	return gc_region_kind_now(&heap->regions, number) == GC_REGION_FREE;
+}
+
 static void supply_region(struct gc_heap *heap, uint32_t number)
 {
 	char *start = (char *)gc_region_start(&heap->regions, number).at;
@@ -126,12 +134,12 @@ static void supply_region(struct gc_heap *heap, uint32_t number)
 
 	for (uint64_t at = 0; at < bytes; at += SUPPLY_PIECE_BYTES) {
 		uint64_t piece = gc_min(SUPPLY_PIECE_BYTES, bytes - at);
-		bool made;
+		bool ahead = supply_is_ahead(heap, number), made; /* takes a lock, so not within */
 
 		if (!supply_begin(&heap->supply))
 			return;
 		made = gc_supply_make(heap, start + at, piece);
-		if (made && heap->world->cpu_to_spare(heap))
+		if (made && ahead && heap->world->cpu_to_spare(heap))
 			supply_touch(heap, start + at, piece);
 		supply_end(&heap->supply);
 		if (!made)
