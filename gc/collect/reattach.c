@@ -84,7 +84,7 @@ void gc_reattach_range(struct gc_heap *heap, struct gc_haddr start, uint64_t byt
 		gc_degrade_note_fault(heap, error);
 	while (error < 0) {
 		GC_REQUIRE(round < 1000000, "pages cannot be moved back to the heap view (%s)",
-			   strerror(-error));
+			   strerrordesc_np(-error)); /* in faults, too: this one takes no lock */
 		start.at += moved;
 		bytes -= moved;
 		error = reattach_otherwise(heap, start, bytes, &moved, round);

@@ -27,7 +27,7 @@ static uint32_t copy_extent(const struct gc_heap *heap, struct gc_page page)
 /* [C-1] */
 static bool copy_is_unit(const struct gc_heap *heap, struct gc_page page)
 {
-	uint32_t number = page.n >> (heap->regions.region_shift - heap->view.page_shift);
+	uint32_t number = gc_heap_page_region(heap, page);
 	uint8_t bits = gc_load_relaxed(&heap->regions.bits[number]); /* */
 
 	if (bits & GC_REGION_TARGET)
@@ -52,7 +52,6 @@ static char *copy_build_at(const struct gc_heap *heap, struct gc_page page, char
 static int copy_publish(struct gc_heap *heap, struct gc_page page, const char *built)
 {
 	struct gc_haddr start = gc_view_page_start(&heap->view, page);
-	uint32_t number = page.n >> (heap->regions.region_shift - heap->view.page_shift);
 	size_t copied = 0;
 	int error;
 
@@ -61,7 +60,8 @@ static int copy_publish(struct gc_heap *heap, struct gc_page page, const char *b
 	error = gc_uffd_copy(&heap->uffd, (void *)start.at, built, heap->view.page_bytes, &copied);
 	gc_add_relaxed(&heap->stats.copied_pages,
 		       copied >> heap->view.page_shift); /* a statistic */
-	if (error == 0 && copied == 0 && !gc_region_is_late(&heap->regions, number))
+	if (error == 0 && copied == 0 &&
+	    !gc_region_is_late(&heap->regions, gc_heap_page_region(heap, page)))
 		return -EAGAIN; /* [C-3] */
 	return error;
 }

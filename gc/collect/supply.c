@@ -120,11 +120,12 @@ __attribute__((no_sanitize("thread"))) static void supply_touch(const struct gc_
 		(void)*(const volatile char *)(start + at);
 }
 
-/* Nobody has taken it yet. A mutator that has is about to touch these pages itself: the supplier would come too
- * late, and behind for the next region as well. */
-static bool supply_is_ahead(struct gc_heap *heap, uint32_t number)
+/* [SU-5] A mutator that has taken the region is about to touch its pages itself: the supplier would come too late,
+ * and behind for the next region as well. Takes regions.lock, so not between supply_begin and supply_end. */
+static bool supply_should_touch(struct gc_heap *heap, uint32_t number)
 {
-	return gc_region_kind_now(&heap->regions, number) == GC_REGION_FREE;
+	return heap->world->cpu_to_spare(heap) &&
+	       gc_region_kind_now(&heap->regions, number) == GC_REGION_FREE;
 }
 
 static void supply_region(struct gc_heap *heap, uint32_t number)
@@ -134,12 +135,12 @@ static void supply_region(struct gc_heap *heap, uint32_t number)
 
 	for (uint64_t at = 0; at < bytes; at += SUPPLY_PIECE_BYTES) {
 		uint64_t piece = gc_min(SUPPLY_PIECE_BYTES, bytes - at);
-		bool ahead = supply_is_ahead(heap, number), made; /* takes a lock, so not within */
+		bool touch = supply_should_touch(heap, number), made;
 
 		if (!supply_begin(&heap->supply))
 			return;
 		made = gc_supply_make(heap, start + at, piece);
-		if (made && ahead && heap->world->cpu_to_spare(heap))
+		if (made && touch)
 			supply_touch(heap, start + at, piece);
 		supply_end(&heap->supply);
 		if (!made)

@@ -19,25 +19,21 @@
 #include "gc/collect/resolver.h"
 #include "gc/collect/rootstack.h"
 
-static uint32_t unit_region(const struct gc_heap *heap, struct gc_page page)
-{
-	return page.n >> (heap->regions.region_shift - heap->view.page_shift);
-}
-
 /* Pages of evacuated regions are never updated where they lie: what is live in them moves. */
 bool gc_unit_is_dirty(const struct gc_heap *heap, struct gc_page page)
 {
 	uint8_t matters = heap->cycle.evacuated_classes | GC_PAGE_ANY;
 
 	return gc_page_flags(&heap->pages, page) & matters &&
-	       !(gc_load_relaxed(&heap->regions.bits[unit_region(heap, page)]) & /* */
+	       !(gc_load_relaxed(&heap->regions.bits[gc_heap_page_region(heap, page)]) & /* */
 		 GC_REGION_EVACUATED);
 }
 
 bool gc_unit_is_target(const struct gc_heap *heap, struct gc_page page)
 {
 	/* Relaxed: set before the flip, cleared at finish. */
-	return gc_load_relaxed(&heap->regions.bits[unit_region(heap, page)]) & GC_REGION_TARGET;
+	return gc_load_relaxed(&heap->regions.bits[gc_heap_page_region(heap, page)]) &
+	       GC_REGION_TARGET;
 }
 
 /* Forwarding entries lie scattered: a page's slots are gathered first, their entries prefetched, and
@@ -190,7 +186,7 @@ static void unit_build_in_place(const struct gc_heap *heap, struct gc_page page,
 {
 	struct gc_haddr start = gc_view_page_start(&heap->view, page);
 	const char *readable = gc_heap_readable(heap, start);
-	uint32_t number = unit_region(heap, page);
+	uint32_t number = gc_heap_page_region(heap, page);
 	struct unit_batch batch = {.heap = heap, .count = 0};
 
 	unit_prefetch(readable, heap->view.page_bytes);

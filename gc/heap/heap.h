@@ -397,6 +397,11 @@ static inline struct gc_page gc_heap_page(const struct gc_heap *heap, struct gc_
 	return gc_view_page(&heap->view, address);
 }
 
+static inline uint32_t gc_heap_page_region(const struct gc_heap *heap, struct gc_page page)
+{
+	return page.n >> (heap->regions.region_shift - heap->view.page_shift);
+}
+
 static inline uint32_t gc_heap_extent(const struct gc_heap *heap, struct gc_haddr address)
 {
 	return (uint32_t)((address.at - (uintptr_t)heap->view.heap) >> heap->view.extent_shift);

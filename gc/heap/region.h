@@ -175,7 +175,8 @@ static inline struct gc_haddr gc_region_start(const struct gc_regions *regions, 
 }
 
 /* Was it free when this cycle's pages were taken away, and handed out before they were all back? Such a region
- * has no units, see reattach.c. Stale is harmless: who reads false asks the kernel and here again. */
+ * has no units, see reattach.c. Stale is harmless: who reads false asks the kernel and here again; and nobody
+ * looks with the number of an earlier cycle, since it was stored before this cycle's flip stopped the world. */
 static inline bool gc_region_is_late(const struct gc_regions *regions, uint32_t number)
 {
 	return gc_load_relaxed(&regions->table[number].late) ==
@@ -184,6 +185,7 @@ static inline bool gc_region_is_late(const struct gc_regions *regions, uint32_t 
 
 static inline void gc_region_set_late(struct gc_regions *regions, uint32_t number)
 {
+	/* Relaxed: as above; under regions.lock. */
 	gc_store_relaxed(&regions->table[number].late,
 			 gc_load_relaxed(&regions->history->cycle) + 1);
 }

@@ -13,10 +13,15 @@ _Noreturn void __real__exit(int status);
 _Noreturn void __real_abort(void);
 void __gcov_dump(void);
 
-/* Past a limit of file sizes it is lost, and no more than that. */
-static void counts_write(void)
+/* Past a limit of file sizes it is lost, and no more than that; also where exit writes it, after this. */
+__attribute__((destructor)) static void counts_may_be_lost(void)
 {
 	signal(SIGXFSZ, SIG_IGN);
+}
+
+static void counts_write(void)
+{
+	counts_may_be_lost();
 	__gcov_dump();
 }
 

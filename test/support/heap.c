@@ -39,3 +39,9 @@ void test_heap_open(struct plx_heap **heap, struct plx_thread **thread, const ch
 	if (!test_heap_try(heap, thread, options))
 		skip();
 }
+
+void test_heap_close(struct plx_heap *heap, struct plx_thread *thread)
+{
+	plx_thread_detach(thread);
+	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+}

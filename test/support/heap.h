@@ -21,4 +21,7 @@ bool test_heap_try(struct plx_heap **heap, struct plx_thread **thread, const cha
 /* The same; then the test is skipped. For cmocka's tests only. */
 void test_heap_open(struct plx_heap **heap, struct plx_thread **thread, const char *const *options);
 
+/* Detach the calling thread and destroy the heap, which has to work. */
+void test_heap_close(struct plx_heap *heap, struct plx_thread *thread);
+
 #endif

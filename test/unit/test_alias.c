@@ -134,8 +134,7 @@ static void start(void)
 static void stop(void)
 {
 	plx_handle_release(thread, list);
-	plx_thread_detach(thread);
-	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+	test_heap_close(heap, thread);
 	gc_sys = &gc_sys_real;
 	heap = NULL;
 }

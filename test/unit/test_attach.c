@@ -28,17 +28,12 @@
 #include "runtime/world.h"
 #include "test/support/child.h"
 #include "test/support/heap.h"
+#include "test/support/list.h"
 #include "test/support/patience.h"
 
 #define ITEMS 4000
 #define REFUSALS 500 /* past all spinning and yielding of gc_backoff */
 #define WALKS 3
-
-struct item {
-	struct plx_header header;
-	struct item *next;
-	uint64_t number;
-};
 
 static struct plx_heap *heap;
 static struct plx_thread *thread;
@@ -120,9 +115,6 @@ static void watch(void)
 
 static void start(const char *plan, const char *delivery)
 {
-	static const size_t offsets[] = {offsetof(struct item, next)};
-	const struct plx_layout *items;
-
 	heap = NULL;
 	refuse(0, 0);
 	watch();
@@ -131,35 +123,15 @@ static void start(const char *plan, const char *delivery)
 					     "GC_HEAP_MAX", "128M", "GC_REGION_BYTES", "64K",
 					     "GC_FLIP", "detach", "GC_EVACUATE", "all",
 					     "GC_CYCLE_EVERY", "1T", "GC_WORKERS", "1", NULL});
-	items = plx_layout_fixed(heap, sizeof(struct item), offsets, 1, NULL);
-	list = plx_handle_create(thread, NULL);
-	for (uint64_t i = 0; i < ITEMS; i++) {
-		struct item *item = plx_alloc(thread, items);
-
-		assert_non_null(item);
-		item->number = i;
-		PLX_STORE(thread, &item->next, list->ref);
-		plx_handle_set(thread, list, item);
-	}
+	list = test_list_make(heap, thread, ITEMS);
 }
 
 static void stop(void)
 {
 	plx_handle_release(thread, list);
-	plx_thread_detach(thread);
-	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+	test_heap_close(heap, thread);
 	gc_sys = &gc_sys_real;
 	heap = NULL;
-}
-
-static bool is_whole(const struct item *item)
-{
-	uint64_t number = ITEMS;
-
-	for (; item; item = item->next)
-		if (item->number != --number)
-			return false;
-	return number == 0;
 }
 
 static uint64_t degraded(void)
@@ -183,7 +155,7 @@ static void *walker_main(void *result)
 	while (*(bool *)result && !gc_load_acquire(&walker_ends)) {
 		bool refused = gc_load_relaxed(&refused_maps) > 0; /* only a count */
 
-		*(bool *)result = is_whole(list->ref);
+		*(bool *)result = test_list_is_whole(list->ref, ITEMS);
 		if (refused)
 			gc_add_relaxed(&walks, 1); /* only a count */
 		plx_poll(self);
@@ -212,13 +184,13 @@ static void goes_on(uint64_t degraded_before)
 {
 	assert_true(degraded() > degraded_before);
 	assert_int_equal(heap->gc.cycle.mode, GC_FLIP_DETACH);
-	assert_true(is_whole(list->ref));
+	assert_true(test_list_is_whole(list->ref, ITEMS));
 	refuse(0, 0);
 	degraded_before = degraded();
 	plx_collect(thread);
 	assert_int_equal(heap->gc.cycle.mode, GC_FLIP_DETACH);
 	assert_int_equal(degraded(), degraded_before);
-	assert_true(is_whole(list->ref));
+	assert_true(test_list_is_whole(list->ref, ITEMS));
 }
 
 /* ---- the stories ---- */
@@ -398,7 +370,7 @@ static void touch(void)
 	plx_block_enter(thread);
 	pthread_join(collecting, NULL);
 	plx_block_exit(thread);
-	if (!is_whole(list->ref) || degraded() != 1)
+	if (!test_list_is_whole(list->ref, ITEMS) || degraded() != 1)
 		_exit(4);
 	stop();
 }

@@ -22,15 +22,10 @@
 #include "gc/os/uffd_abi.h"
 #include "runtime/world.h"
 #include "test/support/heap.h"
+#include "test/support/list.h"
 
 #define ITEMS 4000
 #define CYCLES 6
-
-struct item {
-	struct plx_header header;
-	struct item *next;
-	uint64_t number;
-};
 
 static struct plx_heap *heap;
 static struct plx_thread *thread;
@@ -56,9 +51,6 @@ static int refusing_ioctl(int fd, unsigned long request, void *argument)
 
 static void start(const char *delivery)
 {
-	static const size_t offsets[] = {offsetof(struct item, next)};
-	const struct plx_layout *items;
-
 	answer = 0;
 	table = gc_sys_real;
 	table.ioctl = refusing_ioctl;
@@ -68,33 +60,14 @@ static void start(const char *delivery)
 					     "GC_HEAP_MAX", "32M", "GC_REGION_BYTES", "64K",
 					     "GC_EVACUATE", "all", "GC_CYCLE_EVERY", "1T",
 					     "GC_VERIFY", "1", NULL});
-	items = plx_layout_fixed(heap, sizeof(struct item), offsets, 1, NULL);
-	list = plx_handle_create(thread, NULL);
-	for (uint64_t i = 0; i < ITEMS; i++) {
-		struct item *item = plx_alloc(thread, items);
-
-		assert_non_null(item);
-		item->number = i;
-		PLX_STORE(thread, &item->next, list->ref);
-		plx_handle_set(thread, list, item);
-	}
+	list = test_list_make(heap, thread, ITEMS);
 }
 
 static void stop(void)
 {
 	plx_handle_release(thread, list);
-	plx_thread_detach(thread);
-	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+	test_heap_close(heap, thread);
 	gc_sys = &gc_sys_real;
-}
-
-static void check(void)
-{
-	uint64_t number = ITEMS;
-
-	for (const struct item *item = list->ref; item; item = item->next)
-		assert_int_equal(item->number, --number);
-	assert_int_equal(number, 0);
 }
 
 static void stepped(const char *delivery, int error)
@@ -104,7 +77,7 @@ static void stepped(const char *delivery, int error)
 	stepped_over = 0;
 	for (int i = 0; i < CYCLES; i++) {
 		plx_collect(thread);
-		check();
+		assert_true(test_list_is_whole(list->ref, ITEMS));
 	}
 	assert_true(stepped_over > CYCLES);
 	stop();
