@@ -138,7 +138,7 @@ void gc_size_init(struct gc_heap *heap);
 uint64_t gc_size_after_cycle(struct gc_heap *heap);
 double gc_size_cycle_ns(const struct gc_heap *heap);
 /* Bytes beyond `live` ones that the policy finds worth having. */
-double gc_size_extra_bytes(const struct gc_heap *heap, uint64_t live);
+double gc_size_extra_bytes(struct gc_heap *heap, uint64_t live);
 
 /* pace.c: mutators and the runtime's collector thread. */
 bool gc_pace_wants_cycle(struct gc_heap *heap);

@@ -304,7 +304,9 @@ static void pace_set_trigger(struct gc_heap *heap, uint64_t predicted_bytes, uin
 	uint64_t lead = predicted_bytes + predicted_bytes / 2 + pace_expect_targets(heap) +
 			heap->config.heap_max_bytes / 64;
 	uint64_t lead_regions = lead >> heap->regions.region_shift;
-	uint64_t latest = used + room - room / 8, earliest = used + room / 16;
+	uint64_t latest = used + room - room / 8;
+	/* Where it did not pay to move anything, it will not a little later. */
+	uint64_t earliest = used + room / (heap->cycle.evacuated_count ? 16 : 3);
 	uint64_t trigger = limit > lead_regions ? limit - lead_regions : 0;
 
 	trigger = gc_min(gc_max(trigger, earliest), latest);

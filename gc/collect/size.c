@@ -13,6 +13,13 @@
  *
  * [SZ-1] The soft limit only decides when a cycle starts: whether memory can be had is decided by the
  *        hard limit alone [R-1], so a limit that is too low costs cycles, never an object.
+ * [SZ-2] With balance, pages that do not exist yet have to be worth what making them costs, and the first
+ *        access to them, which may be much more (gc_probe_page_ns). How long they will be of use nobody
+ *        knows: several times as long as the program has allocated so far, at today's rate. So a heap
+ *        grows with what has been allocated, as the one does who rents until what he has paid would have
+ *        bought it (Karlin et al., Competitive snoopy caching, 1988). Pages that exist have been paid, so
+ *        none are made in advance beyond the limit, or the limit would follow them. As much as is alive
+ *        is always worth it.
  *
  * Who runs here: creation; the cycle's thread, after each cycle. */
 #include <math.h>
@@ -20,10 +27,16 @@
 #include "gc/base/clock.h"
 #include "gc/collect/collect.h"
 #include "gc/collect/workers.h"
+#include "gc/os/probe.h"
 
 #define SIZE_RATE_NEW 0.5	   /* weight of the newest measurement */
 #define SIZE_LEAST_LIVE GC_KIB(64) /* below, a cycle's fixed costs decide */
 #define SIZE_LEAST_CYCLE_NS 1e5
+#define SIZE_LEAST_RATE 1e-9 /* bytes a nanosecond */
+/* A cycle costs mutators more than the CPU time it is reckoned by: faults, barriers, and what died while it
+ * marked. Hence 8: half as much makes binary trees a tenth slower, twice as much costs memory alone. */
+#define SIZE_LASTS 8
+#define SIZE_SUPPLIED 4 /* by how much a page is cheaper that another CPU makes in advance */
 
 static uint64_t size_soft_max(const struct gc_heap *heap)
 {
@@ -41,7 +54,8 @@ static uint64_t size_initial(const struct gc_heap *heap)
 
 void gc_size_init(struct gc_heap *heap)
 {
-	heap->size = (struct gc_size){.start_ns = gc_clock_ns()};
+	heap->size = (struct gc_size){.start_ns = gc_clock_ns(),
+				      .page_ns = gc_probe_page_ns(heap->view.memfd >= 0)};
 	gc_store_relaxed(&heap->soft_limit_bytes, size_initial(heap)); /* a statistic */
 }
 
@@ -77,10 +91,38 @@ double gc_size_cycle_ns(const struct gc_heap *heap)
 	return speed > 0 ? (double)heap->cycle.live_bytes / speed : (double)heap->cycle.mark_ns;
 }
 
-double gc_size_extra_bytes(const struct gc_heap *heap, uint64_t live)
+/* Where one more byte, which costs `price` of a CPU, would save just that. */
+static double size_balance(const struct gc_size *size, double live_bytes, double price)
+{
+	return sqrt(live_bytes * size->rate / (size->speed * price));
+}
+
+/* [SZ-2] CPU time of a new page that mutators feel. */
+static double size_page_ns(const struct gc_heap *heap)
+{
+	bool supplied = heap->supply.started && heap->world->cpu_to_spare(heap);
+
+	return supplied ? heap->size.page_ns / SIZE_SUPPLIED : heap->size.page_ns;
+}
+
+/* [SZ-2] What is worth it in new pages, or in those that exist, whichever is more. */
+static double size_balanced_extra(struct gc_heap *heap, double live_bytes)
 {
 	const struct gc_size *size = &heap->size;
 	double price = (double)heap->config.heap_balance_ppm / 1e6 / (double)GC_MIB(1);
+	double allocated = (double)gc_load_relaxed(&heap->allocated_bytes); /* statistic */
+	double lasts_ns = SIZE_LASTS * allocated / fmax(size->rate, SIZE_LEAST_RATE);
+	double byte_ns = size_page_ns(heap) / (double)heap->view.page_bytes;
+	double with_pages = size_balance(size, live_bytes, price);
+	double new = size_balance(size, live_bytes, price + byte_ns / fmax(lasts_ns, 1));
+	double exists = (double)gc_regions_resident_bytes(&heap->regions) - live_bytes;
+
+	return fmin(with_pages, fmax(fmax(new, live_bytes), exists));
+}
+
+double gc_size_extra_bytes(struct gc_heap *heap, uint64_t live)
+{
+	const struct gc_size *size = &heap->size;
 	double live_bytes = (double)gc_max(live, SIZE_LEAST_LIVE);
 
 	if (heap->config.heap_policy == GC_SIZE_FIXED)
@@ -89,7 +131,7 @@ double gc_size_extra_bytes(const struct gc_heap *heap, uint64_t live)
 		return live_bytes;
 	if (heap->config.heap_policy == GC_SIZE_GROW)
 		return live_bytes * (double)heap->config.heap_growth_percent / 100;
-	return sqrt(live_bytes * size->rate / (size->speed * price));
+	return size_balanced_extra(heap, live_bytes);
 }
 
 /* Bytes that may be allocated from one cycle's start to the next one's. */

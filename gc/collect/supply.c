@@ -152,6 +152,16 @@ static void supply_region(struct gc_heap *heap, uint32_t number)
 	gc_add_relaxed(&heap->stats.supplied_bytes, bytes); /* statistic */
 }
 
+/* [SZ-2] Pages that exist are reckoned as had: none in advance beyond the soft limit, or that would follow them. */
+static bool supply_may_grow_locked(const struct gc_heap *heap)
+{
+	const struct gc_regions *regions = &heap->regions;
+	uint64_t resident = (uint64_t)regions->used + regions->resident_free;
+
+	/* Relaxed: a region too many, or made by a mutator. */
+	return resident << regions->region_shift < gc_load_relaxed(&heap->soft_limit_bytes);
+}
+
 /* One region of each range that lacks some; false if none does. */
 static bool supply_round(struct gc_heap *heap)
 {
@@ -159,13 +169,14 @@ static bool supply_round(struct gc_heap *heap)
 	bool any = false;
 
 	for (int range = 0; range < GC_RANGE_COUNT; range++) {
-		uint32_t number;
+		uint32_t number = GC_REGION_NONE;
 
 		if (!supply_begin(&heap->supply))
 			return false;
 		pthread_mutex_lock(&regions->lock);
-		number = gc_region_supply_locked(regions, (enum gc_range)range,
-						 (uint32_t)heap->config.supply_regions);
+		if (supply_may_grow_locked(heap))
+			number = gc_region_supply_locked(regions, (enum gc_range)range,
+							 (uint32_t)heap->config.supply_regions);
 		pthread_mutex_unlock(&regions->lock);
 		supply_end(&heap->supply);
 		if (number == GC_REGION_NONE)
@@ -204,7 +215,7 @@ void gc_supply_ask_locked(struct gc_heap *heap, enum gc_range range)
 {
 	struct gc_supply *supply = &heap->supply;
 
-	if (!supply->started ||
+	if (!supply->started || !supply_may_grow_locked(heap) ||
 	    !gc_region_lacks_supply_locked(&heap->regions, range,
 					   (uint32_t)heap->config.supply_regions))
 		return;

@@ -23,15 +23,9 @@ static uint64_t telemetry_used_bytes(const struct gc_heap *heap)
 
 static void telemetry_sample(struct gc_heap *heap)
 {
-	struct gc_regions *regions = &heap->regions;
-	uint64_t resident;
-
-	pthread_mutex_lock(&regions->lock);
-	resident = regions->used + regions->resident_free;
-	pthread_mutex_unlock(&regions->lock);
 	GC_COUNTER(heap->cycle_events, heap, telemetry_used_bytes(heap),
 		   gc_load_relaxed(&heap->stats.live_bytes), /* a sample */
-		   resident << regions->region_shift, 0);
+		   gc_regions_resident_bytes(&heap->regions), 0);
 }
 
 void gc_telemetry_cycle_begin(struct gc_heap *heap)

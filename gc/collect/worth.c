@@ -50,7 +50,7 @@ static uint64_t worth_dirty_pages(const uint64_t pages[WORTH_COMBINATIONS], uint
 
 /* What can be allocated until the next cycle if nothing moves: what the soft limit leaves, though at
  * least the gap between cycles that the trigger keeps, within the hard limit. */
-static double worth_room_bytes(const struct gc_heap *heap)
+static double worth_room_bytes(struct gc_heap *heap)
 {
 	const struct gc_regions *regions = &heap->regions;
 	uint32_t used = gc_load_relaxed(&regions->used),
@@ -119,9 +119,8 @@ static bool worth_is_thorough(const struct gc_heap *heap, const struct gc_worth 
 	       won >= (double)used / 4;
 }
 
-uint8_t gc_worth_classes(const struct gc_heap *heap,
-			 const struct gc_worth by_class[WORTH_COMBINATIONS], uint64_t budget_bytes,
-			 double *byte_ns)
+uint8_t gc_worth_classes(struct gc_heap *heap, const struct gc_worth by_class[WORTH_COMBINATIONS],
+			 uint64_t budget_bytes, double *byte_ns)
 {
 	uint64_t pages[WORTH_COMBINATIONS] = {0};
 	struct gc_worth all = worth_sum(by_class, GC_REGION_CLASS_MASK, budget_bytes);

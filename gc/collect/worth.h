@@ -11,7 +11,7 @@ struct gc_worth {
 
 /* The classes (a subset of GC_REGION_CLASS_MASK; 0: move nothing) to take candidates of, given those of
  * each single class, by its bit. `*byte_ns`: what a byte won is worth; 0 where that is no question. */
-uint8_t gc_worth_classes(const struct gc_heap *heap,
+uint8_t gc_worth_classes(struct gc_heap *heap,
 			 const struct gc_worth by_class[GC_REGION_CLASS_MASK + 1],
 			 uint64_t budget_bytes, double *byte_ns);
 

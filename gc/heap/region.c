@@ -376,3 +376,13 @@ void gc_regions_forget_free(struct gc_regions *regions)
 	}
 	pthread_mutex_unlock(&regions->lock);
 }
+
+uint64_t gc_regions_resident_bytes(struct gc_regions *regions)
+{
+	uint64_t resident;
+
+	pthread_mutex_lock(&regions->lock);
+	resident = (uint64_t)regions->used + regions->resident_free;
+	pthread_mutex_unlock(&regions->lock);
+	return resident << regions->region_shift;
+}

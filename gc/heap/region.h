@@ -148,6 +148,9 @@ static inline uint32_t gc_regions_limit(const struct gc_regions *regions)
 /* Free a region (with its tails, for LARGE and STACK); its pages stay. */
 void gc_region_free_locked(struct gc_regions *regions, uint32_t number);
 
+/* Of regions whose pages exist, used or free. Takes the lock. */
+uint64_t gc_regions_resident_bytes(struct gc_regions *regions);
+
 /* Give free resident regions back to the kernel until at most `target_regions` regions are
  * resident; `forget` is called for each and does the same for its mark bits. Between cycles, by the
  * cycle's thread. [R-4] */

@@ -142,6 +142,7 @@ void gc_probe_run(struct gc_probe *probe)
 	pthread_mutex_lock(&probe_lock);
 	probe_plans_locked(probe);
 	gc_probe_move_part(probe);
+	probe->page_ns = gc_probe_page_ns(true);
 	pthread_mutex_unlock(&probe_lock);
 }
 

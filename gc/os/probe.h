@@ -33,6 +33,7 @@ struct gc_probe {
 	uint64_t move_bytes;	    /* the size timed: 64 MiB, less where pages are slow to get */
 	uint64_t move_64mib_ns;	    /* best of a few moves, scaled to 64 MiB */
 	uint64_t continue_page_ns;  /* one CONTINUE of one page */
+	double page_ns;		    /* gc_probe_page_ns, shared */
 	enum gc_uffd_origin origin; /* how a userfaultfd was got, if at all */
 };
 
@@ -41,6 +42,10 @@ void gc_probe_plans(struct gc_probe *probe);
 
 /* Probe afresh. Tens of milliseconds at most. Never fails: what fails is recorded. */
 void gc_probe_run(struct gc_probe *probe);
+
+/* What a page that does not exist yet costs whoever needs it, the first access included: nanoseconds; 0 if that
+ * cannot be told. Some 32 pages' worth of time. */
+double gc_probe_page_ns(bool shared);
 
 /* runtime/fork.c: no probe is under way. */
 void gc_probe_fork(enum gc_fork_step step);

@@ -186,4 +186,7 @@ void gc_probe_describe(const struct gc_probe *probe, char *text, size_t size)
 	if (probe->continue_page_ns != 0)
 		text_add(&out, "%-44s %.2f us\n", "UFFDIO_CONTINUE of one page",
 			 (double)probe->continue_page_ns / 1000);
+	if (probe->page_ns > 0)
+		text_add(&out, "%-44s %.2f us\n", "a new page and the first access to it",
+			 probe->page_ns / 1000);
 }

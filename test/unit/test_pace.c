@@ -135,6 +135,30 @@ static void test_a_roomy_heap_is_the_mutators(void **state)
 	stop();
 }
 
+/* Cycles that need more than there is follow each other soon, but not if there was nothing to win. */
+static void test_a_cycle_that_moved_nothing_is_not_repeated_soon(void **state)
+{
+	struct gc_heap *gc;
+	uint32_t after[2], used, limit;
+
+	(void)state;
+	start("none");
+	gc = (struct gc_heap *)heap;
+	fill(24 * MIB);
+	plx_collect(thread);
+	for (uint32_t moved = 0; moved < 2; moved++) {
+		gc->cycle.evacuated_count = gc->cycle.target_count = moved;
+		gc->pace.target_bytes = 512 * MIB; /* more than there is */
+		gc_pace_after_cycle(gc);	   /* no cycle runs */
+		after[moved] = gc_load_relaxed(&gc->trigger_regions);
+	}
+	used = gc_load_relaxed(&gc->regions.used);
+	limit = gc_regions_limit(&gc->regions);
+	assert_int_equal(after[0], used + (limit - used) / 3);
+	assert_in_range(after[1], used, used + (limit - used) / 16 + 1);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +166,7 @@ int main(void)
 		cmocka_unit_test(test_moves_are_learnt_from_moves),
 		cmocka_unit_test(test_marking_is_expected_to_follow_what_is_alive),
 		cmocka_unit_test(test_a_roomy_heap_is_the_mutators),
+		cmocka_unit_test(test_a_cycle_that_moved_nothing_is_not_repeated_soon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

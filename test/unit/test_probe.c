@@ -210,6 +210,25 @@ static void survives_any_single_failure(void **state)
 	}
 }
 
+/* What a page costs is unknown where the kernel refuses one, and nothing is left behind. */
+static void prices_a_page(void **state)
+{
+	const enum inject_entry entries[] = {INJECT_memfd_create, INJECT_mmap, INJECT_fallocate};
+	struct traces traces;
+
+	(void)state;
+	traces_take(&traces);
+	assert_true(gc_probe_page_ns(true) > 0);
+	assert_true(gc_probe_page_ns(false) > 0);
+	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
+		inject_install();
+		inject_arm_once(entries[i], 1, ENOMEM);
+		assert_true(gc_probe_page_ns(true) == 0);
+		inject_uninstall();
+	}
+	traces_compare(&traces);
+}
+
 static volatile sig_atomic_t foreign;
 static sigjmp_buf foreign_escape;
 
@@ -256,6 +275,7 @@ int main(void)
 		cmocka_unit_test(leaves_nothing),
 		cmocka_unit_test(explains),
 		cmocka_unit_test(refusals_are_attributed),
+		cmocka_unit_test(prices_a_page),
 		cmocka_unit_test(restores_the_handler),
 		cmocka_unit_test(survives_any_single_failure),
 	};

@@ -10,6 +10,8 @@
 
 #include <parallax/parallax.h>
 
+#include "gc/base/atomic.h"
+#include "gc/collect/collect.h"
 #include "test/support/heap.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -143,6 +145,42 @@ static void test_balance_weighs_memory_by_its_price(void **state)
 	assert_true(extra[0] > 2 * extra[1]);
 }
 
+/* What 64 MiB alive are worth in extra memory after `allocated` bytes, if a page costs `page_ns`. */
+static double extra_of_64_mib(uint32_t cpus, uint64_t allocated, double page_ns)
+{
+	struct gc_heap *gc = (struct gc_heap *)heap;
+
+	gc->cpus = cpus;
+	gc->size.rate = gc->size.speed = 1;
+	gc->size.page_ns = page_ns;
+	gc_store_relaxed(&gc->allocated_bytes, allocated); /* nobody allocates */
+	return gc_size_extra_bytes(gc, 64 * MIB);
+}
+
+/* [SZ-2] With the default price alone 64 MiB alive would get sqrt(64 / 0.0002) = 566 MiB more. */
+static void test_new_pages_have_to_be_worth_making(void **state)
+{
+	const uint32_t cpus[] = {1, 2}; /* there is one mutator */
+	double extra[2], all = 565.7 * MIB;
+
+	(void)state;
+	start((const char *const[]){"GC_HEAP_MAX", "4G", "GC_HEAP_INITIAL", "1G", NULL});
+	assert_in_range(extra_of_64_mib(1, 100 * MIB, 0), 565 * MIB, 567 * MIB);
+	/* The longer it has allocated, the longer it may go on. */
+	extra[0] = extra_of_64_mib(1, 100 * MIB, 10000);
+	extra[1] = extra_of_64_mib(1, 1000 * MIB, 10000);
+	assert_true(64 * MIB <= extra[0] && extra[0] < extra[1] && extra[1] < all);
+	/* A CPU that makes them in advance makes them cheaper. */
+	for (int i = 0; i < 2; i++)
+		extra[i] = extra_of_64_mib(cpus[i], 300 * MIB, 10000);
+	assert_true(extra[0] < extra[1] && extra[1] < all);
+	/* As much as is alive always, and what exists. */
+	assert_in_range(extra_of_64_mib(1, MIB, 1e9), 64 * MIB - 1, 64 * MIB + 1);
+	allocate(200 * MIB, NULL);
+	assert_true(extra_of_64_mib(1, MIB, 1e9) >= (200 - 64 - 2) * MIB);
+	stop();
+}
+
 /* More is live than the soft limit allows: collected more often, never refused. [SZ-1] */
 static void test_soft_maximum_is_soft(void **state)
 {
@@ -181,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_fixed_uses_all),
 		cmocka_unit_test(test_grow_follows_what_is_live),
 		cmocka_unit_test(test_balance_weighs_memory_by_its_price),
+		cmocka_unit_test(test_new_pages_have_to_be_worth_making),
 		cmocka_unit_test(test_soft_maximum_is_soft),
 		cmocka_unit_test(test_sizes_that_contradict_are_refused),
 	};

@@ -1,5 +1,5 @@
 /* test/unit/test_supply.c: pages made ahead of mutators: that they are, and were looked at [SU-5], that a
- * flip never meets it [SU-2], that limits hold [SU-3], and that a kernel that refuses costs nothing. */
+ * flip never meets it [SU-2], that limits hold [SU-3] [SZ-2], and that a kernel that refuses costs nothing. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -148,6 +148,28 @@ static void test_pages_are_made_ahead(void **state)
 	stop();
 }
 
+/* [SZ-2] Asked for at each region, but there are as many as there should be. */
+static void test_none_beyond_the_soft_limit(void **state)
+{
+	struct gc_heap *gc;
+
+	(void)state;
+	if (!kernel_can())
+		skip();
+	start("2", "64M", 0);
+	gc = (struct gc_heap *)heap;
+	gc_store_relaxed(&gc->soft_limit_bytes, 0); /* no cycle before 4 MiB */
+	for (uint64_t i = 0; i < MIB / 1000; i++)
+		allocate_one(bytes_layout, 1000);
+	usleep(20000); /* the thread's chance to do what it must not */
+	assert_int_equal(stats().supplied_bytes, 0);
+	gc_store_relaxed(&gc->soft_limit_bytes, 64 * MIB); /* as above */
+	for (uint64_t i = 0; i < MIB / 1000; i++)
+		allocate_one(bytes_layout, 1000);
+	wait_for_supply();
+	stop();
+}
+
 /* [SU-5] If the call makes no page, looking at it does; but not where mutators need all CPUs. */
 static void pages_are_looked_at(uint32_t cpus, bool looked_at)
 {
@@ -250,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pages_are_made_ahead),
+		cmocka_unit_test(test_none_beyond_the_soft_limit),
 		cmocka_unit_test(test_pages_are_looked_at),
 		cmocka_unit_test(test_without_the_thread_mutators_make_some_at_a_time),
 		cmocka_unit_test(test_a_kernel_without_it_is_asked_once),
