@@ -3,7 +3,7 @@
 set(PLX_PRESET "release" CACHE STRING "Name of the preset: test cases may be restricted to some")
 option(PLX_DEBUG "Internal checks, transition tables and context tags" OFF)
 option(PLX_TORTURE "Smallest regions and buffers, random yields (implies PLX_DEBUG)" OFF)
-set(PLX_SANITIZE "" CACHE STRING "Sanitizer: address, undefined, thread, or empty")
+set(PLX_SANITIZE "" CACHE STRING "Sanitizers, with commas: address, undefined, thread; or empty")
 option(PLX_COVERAGE "Count what runs, for gcov (./dev coverage)" OFF)
 option(PLX_FUZZ "Fuzz targets with libFuzzer, for clang; no other programs matter then" OFF)
 option(PLX_BUILD_PROGRAMS "Tests, benchmarks and examples too" ${PROJECT_IS_TOP_LEVEL})

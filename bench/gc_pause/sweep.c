@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define MIB (UINT64_C(1) << 20)
-#define LARGE_HEAP (4096 * MIB)
+#define LARGE_HEAP (1024 * MIB)
 #define BASE_LIVE 0.5
 #define BASE_UPDATE 0.5
 
@@ -18,10 +18,10 @@ struct sweep_axis_values {
 static const struct sweep_axis_values axes[] = {
 	{SWEEP_HEAP, true, 7, 2, {256, 512, 1024, 2048, 4096, 8192, 16384}},
 	{SWEEP_THREADS, false, 5, 2, {1, 2, 4, 8, 16}},
-	{SWEEP_HANDLES, false, 5, 2, {0, 100000, 1000000, 1000, 10000}},
-	{SWEEP_RANGE_SLOTS, false, 5, 2, {0, 100000, 1000000, 1000, 10000}},
+	{SWEEP_HANDLES, false, 4, 2, {0, 100000, 1000000, 10000}},
+	{SWEEP_RANGE_SLOTS, false, 4, 2, {0, 100000, 1000000, 10000}},
 	{SWEEP_LIVE, true, 5, 2, {0.2, 0.6, 0.4, 0.75, 0.9}},
-	{SWEEP_UPDATE, false, 5, 2, {0, 1, 0.1, 0.25, 0.75}},
+	{SWEEP_UPDATE, false, 4, 2, {0, 1, 0.1, 0.25}},
 };
 
 static const char *const axis_names[SWEEP_AXES] = {
@@ -71,7 +71,7 @@ static void sweep_set(struct sweep_point *point, const struct sweep_axis_values 
 		point->heap_bytes = (uint64_t)value * MIB / (quick ? 8 : 1);
 		point->value = (double)point->heap_bytes;
 		point->live_bytes = (uint64_t)(BASE_LIVE * (double)point->heap_bytes);
-		if (point->heap_bytes >= LARGE_HEAP) /* their cycles take many seconds each */
+		if (point->heap_bytes >= LARGE_HEAP) /* their cycles take seconds each */
 			point->beside_copy = false;
 		break;
 	case SWEEP_THREADS:

@@ -14,7 +14,7 @@
 
 #define DEFAULT_PAGES 5120 /* more than the largest batch; each round makes them anew */
 #define DEFAULT_ROUNDS 100
-#define DEFAULT_BUDGET_NS UINT64_C(200000000)
+#define DEFAULT_BUDGET_NS UINT64_C(120000000)
 #define QUICK_PAGES 512
 #define QUICK_ROUNDS 15
 #define QUICK_BUDGET_NS UINT64_C(15000000)

@@ -76,7 +76,7 @@ make_arm64_root()
 	sed 's,/dev/ttyS1,/dev/ttyS0,g' "$kernel_dir/guest/init" > "$root/init"
 	chmod +x "$root/init"
 	sed -i "2r /dev/stdin" "$root/init" << END
-export PLX_TEST_SHARE=${PLX_TEST_SHARE:-5} PLX_TEST_REQUIRE=minor,sigbus,thread PLX_TEST_MACHINE=1
+export PLX_TEST_SHARE=${PLX_TEST_SHARE:-5} PLX_TEST_REQUIRE=minor,sigbus,thread PLX_TEST_MACHINE=1 PLX_TEST_PATIENCE=20
 END
 }
 

@@ -4,7 +4,7 @@
 #define TEST_SUPPORT_PATIENCE_H
 
 /* This process, not its children, ends by SIGALRM when it has been running for so many seconds from now; 0: never.
- * Takes SIGALRM and ITIMER_REAL. */
+ * PLX_TEST_PATIENCE times as many, if that is set: for emulators. Takes SIGALRM and ITIMER_REAL. */
 void patience_begin(unsigned seconds);
 
 #endif
