@@ -40,6 +40,8 @@ END
 	[ -x "$image/userfaultfd" ] && cat << 'END'
 userfaultfd-anon|200|userfaultfd anon 8 4
 userfaultfd-shmem|200|userfaultfd shmem 8 4
+userfaultfd-hugetlb|200|mkdir -p huge && mount -t hugetlbfs huge huge && userfaultfd hugetlb 8 4 huge/private
+userfaultfd-hugetlb_shared|200|rm -f huge/*; userfaultfd hugetlb_shared 8 4 huge/shared; code=$?; umount huge; exit $code
 END
 	return 0
 }
@@ -78,6 +80,8 @@ make_initramfs()
 	cp "$kernel_dir/guest/init" "$root/init"
 	chmod +x "$root/init"
 	write_environment
+	# What only this series claims: see hole_of_a_huge_page in kernel/tests/page_huge.c.
+	[ "$flavour $version" != 'patched 5.10' ] || sed -i '2i export PAGE_FAULT_ONE=1' "$root/init"
 	write_jobs | lengthen_jobs > "$root/jobs"
 	guest_key=$(root_digest)
 	pack_root "$results"
