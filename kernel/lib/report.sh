@@ -43,7 +43,7 @@ describe_flavour()
 	case $flavour in
 	debian) echo "Debian's binary" ;;
 	stock) echo "Debian's source, small configuration" ;;
-	patched) echo "the same source, small configuration, $(list_series | wc -l) patches" ;;
+	patched) echo "Debian's source, small configuration, $(list_series | wc -l) patches" ;;
 	esac
 }
 
