@@ -43,7 +43,7 @@ boot_guest()
 			wait "$emulator" || true
 			return 0
 		fi
-		say "$name: did not come up in $waited s (attempt $attempt)"
+		say "$id: did not come up in $waited s (attempt $attempt)"
 		pkill -P "$emulator" 2> /dev/null || true
 		wait "$emulator" 2> /dev/null || true
 		! grep -E "$splats" "$results/console.log" || return 0
@@ -79,7 +79,7 @@ judge()
 	local wanted job code bad=0 taken
 
 	if ! grep -q '^@end' "$results/jobs.log"; then
-		say "$name: the guest did not reach its end"
+		say "$id: the guest did not reach its end"
 		tail -n 15 "$results/console.log" "$results/jobs.log"
 		bad=1
 	fi
@@ -87,7 +87,7 @@ judge()
 		case $code in
 		0 | 77) ;;
 		*)
-			say "$name: FAILED $job (exit $code)"
+			say "$id: FAILED $job (exit $code)"
 			job_output "$job" | tail -n 15
 			bad=1
 			;;
@@ -96,13 +96,13 @@ judge()
 	wanted=$(grep -c '^@job' "$results/jobs.log" || true)
 	[ "$wanted" = "$(job_results | wc -l)" ] || bad=1
 	if complaints; then
-		say "$name: the kernel complained"
+		say "$id: the kernel complained"
 		head -n 20 "$results/splats.log"
 		bad=1
 	fi
 	taken=$(plan_taken)
 	if grep -q '^@job shadow-auto' "$results/jobs.log" && [ "$taken" != "$plan" ]; then
-		say "$name: a heap took the plan '$taken', not $plan"
+		say "$id: a heap took the plan '$taken', not $plan"
 		bad=1
 	fi
 	return "$bad"
@@ -112,15 +112,16 @@ run_guest()
 {
 	local accelerator=tcg,thread=multi cpus=2 memory=2048 begin
 
+	[ -z "$debug" ] || local guest_seconds=7200 boot_seconds=600 memory=3072
 	if [ "$again" = no ] && [ "$(cat "$results/.passed" 2> /dev/null)" = "$guest_key" ]; then
-		say "$name: passed before, nothing changed"
+		say "$id: passed before, nothing changed"
 		return 0
 	fi
 	rm -f "$results/.passed"
-	say "$name: booting"
+	say "$id: booting"
 	begin=$SECONDS
 	boot_guest
 	judge || return 1
 	echo "$guest_key" > "$results/.passed"
-	say "$name: passed: $(job_results | grep -c ' 0$') jobs, $(job_results | grep -c ' 77$' || true) skipped, $((SECONDS - begin)) s"
+	say "$id: passed: $(job_results | grep -c ' 0$') jobs, $(job_results | grep -c ' 77$' || true) skipped, $((SECONDS - begin)) s"
 }

@@ -33,7 +33,7 @@ judge_counts()
 	local kernel what most value bad=0
 
 	grep -qE '^@done count (0|77)$' <(tr -d '\r' < "$counts/jobs.log") || {
-		say "$name: no instruction counts"
+		say "$id: no instruction counts"
 		tail -n 15 "$counts/jobs.log"
 		return 1
 	}
@@ -41,7 +41,7 @@ judge_counts()
 		[ "$kernel" = "$name" ] || continue
 		value=$(counted "$what")
 		if [ "${value:-$((most + 1))}" -gt "$most" ]; then
-			say "$name: $what takes ${value:-unknown} instructions, more than $most"
+			say "$id: $what takes ${value:-unknown} instructions, more than $most"
 			bad=1
 		fi
 	done < <(grep -v '^#' "$kernel_dir/config/counts")
@@ -58,28 +58,44 @@ count_guest()
 	if [ "$again" = yes ] || [ "$(cat "$counts/.counted" 2> /dev/null)" != "$key" ]; then
 		rm -f "$counts/.counted"
 		make_count_initramfs
-		say "$name: counting instructions"
+		say "$id: counting instructions"
 		(results=$counts icount='-icount shift=0,sleep=off' boot_guest)
 		judge_counts || return 1
 		echo "$key" > "$counts/.counted"
 		return 0
 	fi
-	say "$name: counted before, nothing changed"
+	say "$id: counted before, nothing changed"
 	judge_counts
+}
+
+counted_things='page range mapped huge'
+
+# Those of config/kernels, and one after each of its patches where that was counted.
+counted_kernels()
+{
+	local kernel partial
+
+	grep -v '^#' "$kernel_dir/config/kernels" | sed 's/ .*//' | while read -r kernel; do
+		for partial in "$work/results/$kernel@"*/count/.counted; do
+			[ ! -e "$partial" ] || basename "${partial%/count/.counted}"
+		done
+		echo "$kernel"
+	done
 }
 
 count_rows()
 {
-	local kernel what value counts name version plan image results
+	local kernel what value counts name version flavour plan first_patches id tree out image results
 
-	printf '| | `page` | `range` | `mapped` | `huge` |\n'
-	printf '|---|---|---|---|---|\n'
-	for kernel in $(grep -v '^#' "$kernel_dir/config/kernels" | sed 's/ .*//'); do
+	printf '| |%s\n|---|' "$(printf ' `%s` |' $counted_things)"
+	printf -- '---|%.0s' $counted_things
+	printf '\n'
+	for kernel in $(counted_kernels); do
 		read_kernel "$kernel"
 		counts="$results/count"
 		[ -e "$counts/.counted" ] || fail "$kernel was not counted: run ./dev kernel --count $kernel"
 		printf '| `%s` |' "$name"
-		for what in page range mapped huge; do
+		for what in $counted_things; do
 			value=$(counted "$what")
 			printf ' %s |' "${value:--}"
 		done

@@ -87,6 +87,6 @@ struct page_test {
 };
 
 extern const struct page_test page_fault_tests[], page_race_tests[], page_file_tests[],
-	page_remap_tests[];
+	page_remap_tests[], page_huge_tests[];
 
 #endif

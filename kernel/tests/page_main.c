@@ -47,7 +47,8 @@ static void run(const struct page_test *test)
 int main(int argc, char **argv)
 {
 	const struct page_test *const suites[] = {page_fault_tests, page_file_tests,
-						  page_race_tests, page_remap_tests};
+						  page_race_tests, page_remap_tests,
+						  page_huge_tests};
 
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
 		for (const struct page_test *test = suites[i]; test->name; test++)
