@@ -44,7 +44,7 @@ configure_kernel()
 	local compiler=()
 
 	{
-		cat "$tree"/kernel/configs/tiny.config "$tree"/kernel/configs/tiny-base.config \
+		cat "$tree/kernel/configs/tiny.config" "$tree/kernel/configs/tiny-base.config" \
 			"$tree/arch/x86/configs/tiny.config" 2> /dev/null || true
 		fragments | xargs cat
 	} > "$out/all.config"

@@ -80,6 +80,28 @@ check_series()
 	}
 }
 
+# What both series make the same keeps its time: nothing that includes it has to be compiled.
+keep_times()
+{
+	local file
+
+	(cd "$tree/.previous" && find . -type f) | while read -r file; do
+		! cmp -s "$tree/.previous/$file" "$tree/$file" || cp -p "$tree/.previous/$file" "$tree/$file"
+	done
+	rm -rf "$tree/.previous"
+}
+
+remember_times()
+{
+	local file
+
+	rm -rf "$tree/.previous"
+	mkdir "$tree/.previous"
+	[ ! -e "$tree/.series-files" ] || while read -r file; do
+		[ ! -e "$tree/$file" ] || (cd "$tree" && cp -p --parents "$file" .previous/)
+	done < "$tree/.series-files"
+}
+
 apply_series()
 {
 	local patch log="$work/apply-$version.log"
@@ -103,9 +125,11 @@ prepare_tree()
 	[ "$(cat "$tree/.series" 2> /dev/null || digest_of < /dev/null)" != "$stamp" ] || return 0
 	say "$id: applying $(list_series | wc -l) patches to $version"
 	echo changing > "$tree/.series"
+	remember_times
 	restore_files
 	check_series
 	keep_files
 	apply_series
+	keep_times
 	echo "$stamp" > "$tree/.series"
 }
