@@ -139,6 +139,7 @@ static enum plx_status choose_best(struct plx_heap *heap, enum plx_plan plan,
 
 	gc_probe_plans(&probe);
 	if (plan != PLX_PLAN_COPY) {
+		heap->uffd_skips = probe.continue_skip.works && heap->gc.config.kernel_ext;
 		if (choose_plan(heap, &probe, &gc_resolver_minor, gc_probe_minor_lacks, reason))
 			return PLX_OK;
 		if (plan == PLX_PLAN_MINOR)

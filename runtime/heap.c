@@ -39,6 +39,8 @@ static int heap_open_uffd(struct plx_heap *heap)
 	heap->gc.uffd.fd = -1;
 	if (!heap->gc.resolver->concurrent)
 		return 0;
+	if (heap->gc.resolver->uffd_mode == GC_UFFD_MINOR && heap->uffd_skips)
+		return gc_uffd_open_skipping(&heap->gc.uffd, heap->delivery == PLX_DELIVERY_SIGBUS);
 	return gc_uffd_open(&heap->gc.uffd, heap->gc.resolver->uffd_mode,
 			    heap->delivery == PLX_DELIVERY_SIGBUS);
 }

@@ -208,6 +208,7 @@ struct plx_heap {
 	struct gc_heap gc; /* first: a plx_heap pointer is a gc_heap pointer */
 	/* Immutable after creation. */
 	enum plx_delivery delivery;
+	bool uffd_skips;       /* the probe found CONTINUE_SKIP, and GC_KERNEL_EXT allows it */
 	char plan_reason[400]; /* why no better plan; "" if there is none */
 	/* Atomic. */
 	uint32_t stopping;  /* futex word: 1 while mutators have to stand still */

@@ -23,7 +23,8 @@ struct gc_probe {
 	struct gc_capability memfd; /* memfd_create, seals, two shared mappings that agree */
 	struct gc_capability
 		minor_thread; /* MINOR fault on shared memfd, read by a thread, CONTINUE */
-	struct gc_capability minor_sigbus;   /* the same delivered by SIGBUS */
+	struct gc_capability minor_sigbus;  /* the same delivered by SIGBUS */
+	struct gc_capability continue_skip; /* CONTINUE passes over mapped pages: our kernels only */
 	struct gc_capability missing_thread; /* MISSING fault on private anonymous memory, COPY */
 	struct gc_capability missing_sigbus;
 	struct gc_capability remap_shared;  /* MREMAP_DONTUNMAP on a shared mapping */
@@ -37,7 +38,7 @@ struct gc_probe {
 	enum gc_uffd_origin origin; /* how a userfaultfd was got, if at all */
 };
 
-/* What choosing a plan asks for: all but move_back and the figures. About a millisecond. */
+/* What choosing a plan and how to serve it asks for: all but move_back and the figures. About a millisecond. */
 void gc_probe_plans(struct gc_probe *probe);
 
 /* Probe afresh. Tens of milliseconds at most. Never fails: what fails is recorded. */

@@ -47,17 +47,14 @@ static int probe_resolve(struct probe_fault *fault)
 	return result == 0 && done < scratch->page_bytes ? -EIO : result;
 }
 
-static int probe_fault_open(struct probe_fault *fault, enum gc_uffd_mode mode, bool sigbus)
+/* Scratch memory, armed; after an error nothing is left, the descriptor included. */
+static int probe_fault_arm(struct probe_fault *fault)
 {
-	bool shared = mode == GC_UFFD_MINOR;
+	bool shared = fault->uffd.mode == GC_UFFD_MINOR;
 	struct gc_probe_scratch *scratch = &fault->scratch;
 	size_t page_bytes, bytes;
 	int result;
 
-	gc_probe_step(fault->capability, "opening a userfaultfd");
-	result = gc_uffd_open(&fault->uffd, mode, sigbus);
-	if (result < 0)
-		return result;
 	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	bytes = (shared ? PROBE_PAGES : 1) * page_bytes;
 	result = gc_probe_scratch_make(scratch, bytes, shared, fault->capability);
@@ -77,6 +74,15 @@ static int probe_fault_open(struct probe_fault *fault, enum gc_uffd_mode mode, b
 		gc_uffd_close(&fault->uffd);
 	}
 	return result;
+}
+
+static int probe_fault_open(struct probe_fault *fault, enum gc_uffd_mode mode, bool sigbus)
+{
+	int result;
+
+	gc_probe_step(fault->capability, "opening a userfaultfd");
+	result = gc_uffd_open(&fault->uffd, mode, sigbus);
+	return result < 0 ? result : probe_fault_arm(fault);
 }
 
 static void *probe_toucher(void *argument)
@@ -240,10 +246,60 @@ static void probe_fault_part(struct gc_probe *probe, struct gc_capability *capab
 	capability->works = result == 0;
 }
 
+/* One page is mapped, then all of them are asked for: a single call has to do it. */
+static int probe_skip_run(struct probe_fault *fault)
+{
+	const struct gc_probe_scratch *scratch = &fault->scratch;
+	char *second = scratch->view + scratch->page_bytes;
+	size_t mapped = 0;
+	int result;
+
+	for (size_t i = 0; i < PROBE_PAGES; i++)
+		*(volatile uint64_t *)(scratch->alias + i * scratch->page_bytes) =
+			gc_probe_pattern(i);
+	gc_probe_step(fault->capability, "UFFDIO_CONTINUE");
+	result = gc_uffd_continue(&fault->uffd, second, scratch->page_bytes, NULL);
+	gc_probe_step(fault->capability, "UFFDIO_CONTINUE_MODE_SKIP");
+	if (result == 0)
+		result = gc_uffd_continue(&fault->uffd, scratch->view, scratch->bytes, &mapped);
+	if (result < 0)
+		return result;
+	/* Else the kernel did not pass over the page; the wrapper did. */
+	if (mapped != scratch->bytes)
+		return -ENOTSUP;
+	gc_probe_step(fault->capability, "comparing what was mapped");
+	gc_uffd_unregister(&fault->uffd, scratch->view, scratch->bytes);
+	for (size_t i = 0; i < PROBE_PAGES; i++)
+		if (*(volatile uint64_t *)(scratch->view + i * scratch->page_bytes) !=
+		    gc_probe_pattern(i))
+			return -EIO;
+	return 0;
+}
+
+static void probe_skip_part(struct gc_probe *probe)
+{
+	struct gc_capability *capability = &probe->continue_skip;
+	struct probe_fault fault = {.capability = capability, .uffd = {.fd = -1}};
+	int result;
+
+	gc_probe_step(capability, "opening a userfaultfd with UFFD_FEATURE_CONTINUE_SKIP");
+	result = gc_uffd_open_skipping(&fault.uffd, false);
+	if (result == 0)
+		result = probe_fault_arm(&fault);
+	if (result == 0) {
+		result = probe_skip_run(&fault);
+		gc_uffd_close(&fault.uffd);
+		gc_probe_scratch_drop(&fault.scratch);
+	}
+	capability->error = result;
+	capability->works = result == 0;
+}
+
 void gc_probe_fault_parts(struct gc_probe *probe)
 {
 	probe_fault_part(probe, &probe->minor_thread, GC_UFFD_MINOR, false);
 	probe_fault_part(probe, &probe->minor_sigbus, GC_UFFD_MINOR, true);
 	probe_fault_part(probe, &probe->missing_thread, GC_UFFD_MISSING, false);
 	probe_fault_part(probe, &probe->missing_sigbus, GC_UFFD_MISSING, true);
+	probe_skip_part(probe);
 }

@@ -177,6 +177,9 @@ void gc_probe_describe(const struct gc_probe *probe, char *text, size_t size)
 	text_capability(&out, probe, "memfd, sealed, mapped twice", &probe->memfd);
 	text_capability(&out, probe, "minor faults, read by a thread", &probe->minor_thread);
 	text_capability(&out, probe, "minor faults, delivered by SIGBUS", &probe->minor_sigbus);
+	/* No fault of the kernel's that it has not this: no advice. */
+	text_add(&out, "%-44s %s\n", "CONTINUE passes over mapped pages (patched)",
+		 probe->continue_skip.works ? "yes" : "no");
 	text_capability(&out, probe, "missing faults, read by a thread", &probe->missing_thread);
 	text_capability(&out, probe, "missing faults, delivered by SIGBUS", &probe->missing_sigbus);
 	text_capability(&out, probe, "MREMAP_DONTUNMAP on shared memory", &probe->remap_shared);

@@ -16,7 +16,8 @@
  *
  * Every step either advances, or halves what is asked for, or uses up one idle try, so the loop
  * ends whatever the kernel says. Pages stepped over woke nobody: one WAKE of the whole range makes
- * up for them (under SIGBUS delivery nobody waits).
+ * up for them (under SIGBUS delivery nobody waits). With `skips` the kernel passes over mapped pages
+ * itself and wakes for them: one call for a range, however scattered what was mapped in it.
  *
  * Who runs here: anybody; gc_uffd_continue, _copy, _wake and _next_fault also in faults. */
 #include "gc/os/uffd.h"
@@ -75,13 +76,13 @@ static int uffd_handshake(int fd, uint64_t features)
 	return (api.features & features) == features ? 0 : -ENOTSUP;
 }
 
-int gc_uffd_open(struct gc_uffd *uffd, enum gc_uffd_mode mode, bool sigbus)
+static int uffd_open(struct gc_uffd *uffd)
 {
-	uint64_t features = (mode == GC_UFFD_MINOR ? GC_UFFD_FEATURE_MINOR_SHMEM : 0) |
-			    (sigbus ? GC_UFFD_FEATURE_SIGBUS : 0);
+	uint64_t features = (uffd->mode == GC_UFFD_MINOR ? GC_UFFD_FEATURE_MINOR_SHMEM : 0) |
+			    (uffd->sigbus ? GC_UFFD_FEATURE_SIGBUS : 0) |
+			    (uffd->skips ? GC_UFFD_FEATURE_CONTINUE_SKIP : 0);
 	int result = -ENOSYS;
 
-	*uffd = (struct gc_uffd){.fd = -1, .mode = mode, .sigbus = sigbus};
 	for (int origin = 0; origin < GC_UFFD_ORIGIN_COUNT; origin++) {
 		int fd = uffd_get((enum gc_uffd_origin)origin);
 
@@ -101,6 +102,18 @@ int gc_uffd_open(struct gc_uffd *uffd, enum gc_uffd_mode mode, bool sigbus)
 			return result;
 	}
 	return result;
+}
+
+int gc_uffd_open(struct gc_uffd *uffd, enum gc_uffd_mode mode, bool sigbus)
+{
+	*uffd = (struct gc_uffd){.fd = -1, .mode = mode, .sigbus = sigbus};
+	return uffd_open(uffd);
+}
+
+int gc_uffd_open_skipping(struct gc_uffd *uffd, bool sigbus)
+{
+	*uffd = (struct gc_uffd){.fd = -1, .mode = GC_UFFD_MINOR, .sigbus = sigbus, .skips = true};
+	return uffd_open(uffd);
 }
 
 void gc_uffd_close(struct gc_uffd *uffd)
@@ -169,7 +182,10 @@ static int uffd_transfer(const struct gc_uffd *uffd, uintptr_t to, const char *f
 
 	/* The result field starts at 0: some errors leave it unwritten. */
 	if (from == NULL) {
-		struct gc_uffdio_continue call = {.range = {to, bytes}};
+		struct gc_uffdio_continue call = {
+			.range = {to, bytes},
+			.mode = uffd->skips ? GC_UFFDIO_CONTINUE_MODE_SKIP : 0,
+		};
 
 		result = gc_sys->ioctl(uffd->fd, GC_UFFDIO_CONTINUE, &call);
 		reported = call.mapped;

@@ -26,11 +26,16 @@ struct gc_uffd {
 	enum gc_uffd_origin origin;
 	enum gc_uffd_mode mode;
 	bool sigbus;
+	bool skips; /* CONTINUE passes over pages that are mapped, and wakes who waits for them */
 };
 
 /* Open for `mode`, with SIGBUS delivery or without. Non-blocking, close-on-exec. 0 or a negative
  * errno of the last attempt; -ENOTSUP when a descriptor was got but lacks the features. */
 int gc_uffd_open(struct gc_uffd *uffd, enum gc_uffd_mode mode, bool sigbus);
+
+/* The same for MINOR with UFFD_FEATURE_CONTINUE_SKIP, which a patched kernel has (kernel/README.md);
+ * -ENOTSUP where it has not. */
+int gc_uffd_open_skipping(struct gc_uffd *uffd, bool sigbus);
 void gc_uffd_close(struct gc_uffd *uffd);
 
 int gc_uffd_register(const struct gc_uffd *uffd, void *start, size_t bytes);
@@ -38,7 +43,8 @@ int gc_uffd_unregister(const struct gc_uffd *uffd, void *start, size_t bytes);
 
 /* Map [start, start+bytes) of a MINOR range to the page-cache pages that are there, skipping what
  * is mapped already, waking all waiters. `*mapped_bytes` (may be NULL) counts what this call
- * mapped. -EFAULT: a hole in the file. A range no longer armed counts as resolved. */
+ * mapped; with `skips`, what it found mapped as well. -EFAULT: a hole in the file. A range no longer
+ * armed counts as resolved. */
 int gc_uffd_continue(const struct gc_uffd *uffd, void *start, size_t bytes, size_t *mapped_bytes);
 
 /* Fill [to, to+bytes) of a MISSING range from `from`, waking all waiters; pages already there are

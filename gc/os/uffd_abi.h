@@ -19,6 +19,11 @@
 #define GC_UFFD_FEATURE_SIGBUS (UINT64_C(1) << 7)
 #define GC_UFFD_FEATURE_MINOR_SHMEM (UINT64_C(1) << 10)
 
+/* Of our own kernels (kernel/6.12), no promise of anybody's: the probe exercises it before a heap
+ * asks for it, so another meaning of the bit elsewhere does no harm. */
+#define GC_UFFD_FEATURE_CONTINUE_SKIP (UINT64_C(1) << 27)
+#define GC_UFFDIO_CONTINUE_MODE_SKIP (UINT64_C(1) << 2)
+
 #define GC_UFFDIO_REGISTER_MODE_MISSING (UINT64_C(1) << 0)
 #define GC_UFFDIO_REGISTER_MODE_MINOR (UINT64_C(1) << 2)
 

@@ -68,9 +68,9 @@ count_guest()
 	judge_counts
 }
 
-counted_things='page range mapped huge'
+counted_things='page range mapped skip huge pmd'
 
-# Those of config/kernels, and one after each of its patches where that was counted.
+# Those of config/kernels, and 6.12 after each of its patches where that was counted.
 counted_kernels()
 {
 	local kernel partial

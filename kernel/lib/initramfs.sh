@@ -3,7 +3,7 @@
 # need, our page-level tests and the kernel's own.
 
 collector_programs=(build/release/runtime/tools/plx_info build/release/test/unit/test_probe
-	build/release/test/unit/test_uffd build/release/test/unit/test_view
+	build/release/test/unit/test_uffd build/release/test/unit/test_view build/release/test/unit/test_skip
 	build/release/test/system/shadow build/release/bench/gc_pause build/release/bench/postcopy
 	build/release/kernel/tests/page_tests)
 
@@ -32,7 +32,7 @@ write_jobs()
 refusal|60|! GC_USE_UFFD_MINOR=1 shadow --cycles 1 > /tmp/refusal 2>&1 && cat /tmp/refusal && grep -q 'the minor plan cannot be served here' /tmp/refusal
 END
 	[ -x "$image/uffd-unit-tests" ] && cat << 'END'
-uffd-unit-tests|300|echo 100 > /proc/sys/vm/nr_hugepages; uffd-unit-tests
+uffd-unit-tests|900|echo 100 > /proc/sys/vm/nr_hugepages; uffd-unit-tests
 uffd-stress-anon|120|uffd-stress anon 8 4
 uffd-stress-shmem|120|uffd-stress shmem 8 4
 uffd-stress-hugetlb|120|uffd-stress hugetlb 8 2
@@ -57,6 +57,7 @@ write_environment()
 	local require=''
 
 	[ "$plan" != minor ] || require=minor,sigbus,thread
+	! list_series | xargs -r cat | grep UFFD_FEATURE_CONTINUE_SKIP > /dev/null || require=$require,skip
 	sed -i "2i export PLX_TEST_REQUIRE=$require${fixed:+ PAGE_FIXED=1}" "$root/init"
 }
 

@@ -87,7 +87,7 @@ END
 		done
 		cat << 'END'
 
-Unit tests: `plx_info`, `test_probe`, `test_uffd`, `test_view`, and that a demand for the minor plan
+Unit tests: `plx_info`, `test_probe`, `test_uffd`, `test_view`, `test_skip`, and that a demand for the minor plan
 is refused with a reason where it cannot be served. aarch64 has a page of its own:
 [aarch64.md](aarch64.md). A test that needs what the kernel has not is
 skipped and not counted; where the minor plan is expected nothing of it may be skipped.

@@ -56,27 +56,6 @@ restore_files()
 	rm -rf "$tree/.pristine" "$tree/.series-files"
 }
 
-# Files that come out of another series as they were keep their times: half the kernel depends on some.
-remember_files()
-{
-	local file
-
-	rm -rf "$tree/.before"
-	[ ! -e "$tree/.series-files" ] || while read -r file; do
-		[ ! -e "$tree/$file" ] || { mkdir -p "$tree/.before/${file%/*}" && cp -p "$tree/$file" "$tree/.before/$file"; }
-	done < "$tree/.series-files"
-}
-
-recall_times()
-{
-	local file
-
-	[ ! -e "$tree/.before" ] || (cd "$tree/.before" && find . -type f) | while read -r file; do
-		! cmp -s "$tree/.before/$file" "$tree/$file" || touch -r "$tree/.before/$file" "$tree/$file"
-	done
-	rm -rf "$tree/.before"
-}
-
 keep_files()
 {
 	local file
@@ -99,6 +78,28 @@ check_series()
 		cat "$work/checkpatch-$version.log" >&2
 		fail "$id: checkpatch complains"
 	}
+}
+
+# What both series make the same keeps its time: nothing that includes it has to be compiled.
+keep_times()
+{
+	local file
+
+	(cd "$tree/.previous" && find . -type f) | while read -r file; do
+		! cmp -s "$tree/.previous/$file" "$tree/$file" || cp -p "$tree/.previous/$file" "$tree/$file"
+	done
+	rm -rf "$tree/.previous"
+}
+
+remember_times()
+{
+	local file
+
+	rm -rf "$tree/.previous"
+	mkdir "$tree/.previous"
+	[ ! -e "$tree/.series-files" ] || while read -r file; do
+		[ ! -e "$tree/$file" ] || (cd "$tree" && cp -p --parents "$file" .previous/)
+	done < "$tree/.series-files"
 }
 
 apply_series()
@@ -124,11 +125,11 @@ prepare_tree()
 	[ "$(cat "$tree/.series" 2> /dev/null || digest_of < /dev/null)" != "$stamp" ] || return 0
 	say "$id: applying $(list_series | wc -l) patches to $version"
 	echo changing > "$tree/.series"
-	remember_files
+	remember_times
 	restore_files
 	check_series
 	keep_files
 	apply_series
-	recall_times
+	keep_times
 	echo "$stamp" > "$tree/.series"
 }

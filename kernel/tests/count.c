@@ -4,8 +4,8 @@
  * -icount shift=0,sleep=off): there the time-stamp counter counts instructions, and a figure repeats
  * almost exactly. Anywhere else the figures are time-stamp ticks and mean little.
  *
- * Prints "count NAME VALUE", instructions a page, the least of a few runs; user space's share, a few
- * instructions a call, is included. Copying is not counted: the emulator takes each round of a string
+ * Prints "count NAME VALUE", instructions a page (pmd: for 8 MiB), the least of a few runs; user space's
+ * share, a few instructions a call, is included. Copying is not counted: the emulator takes each round of a string
  * instruction for one. */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,12 @@
 /* A page table's worth: short, so that most runs are over before the clock or anybody else comes in
  * between; the least of many. */
 #define PAGES 512
+#define PMD_PAGES 2048 /* four huge pages */
 #define RUNS 40
+
+/* Of kernel/6.12 only. */
+#define FEATURE_CONTINUE_SKIP (UINT64_C(1) << 27)
+#define MODE_SKIP (UINT64_C(1) << 2)
 
 static uint64_t ticks(void)
 {
@@ -43,7 +48,7 @@ static void one_by_one(struct page_arena *arena)
 
 static void whole(struct page_arena *arena)
 {
-	CHECK(range_continue(arena, 0, PAGES) == 0);
+	CHECK(range_continue(arena, 0, arena->bytes / arena->unit) == 0);
 }
 
 /* What a manager has to do whose pages may be mapped: step over each, and wake. */
@@ -56,6 +61,17 @@ static void step_over(struct page_arena *arena)
 		CHECK(range_continue(arena, page, PAGES - page) == -EEXIST);
 		CHECK(ioctl(arena->uffd, GC_UFFDIO_WAKE, &range) == 0);
 	}
+}
+
+/* The same in one call. */
+static void skip(struct page_arena *arena)
+{
+	struct gc_uffdio_continue request = {
+		.range = {(uintptr_t)arena->view, arena->bytes},
+		.mode = MODE_SKIP,
+	};
+
+	CHECK(ioctl(arena->uffd, GC_UFFDIO_CONTINUE, &request) == 0);
 }
 
 /* The least of a few runs, over all pages. */
@@ -84,14 +100,14 @@ static void count(const char *name, struct page_arena *arena, void (*run)(struct
 	printf("count %s %lu\n", name, (unsigned long)(least(arena, run, mapped) / PAGES));
 }
 
-static void arm(struct page_arena *arena, bool huge)
+static void arm(struct page_arena *arena, size_t pages, bool huge, uint64_t features)
 {
-	page_open(arena, PAGE_SHMEM, PAGES);
+	page_open(arena, PAGE_SHMEM, pages);
 	if (huge) {
 		madvise(arena->alias, arena->bytes, MADV_HUGEPAGE);
 		madvise(arena->view, arena->bytes, MADV_HUGEPAGE);
 	}
-	page_uffd(arena, GC_UFFD_FEATURE_MINOR_SHMEM);
+	page_uffd(arena, GC_UFFD_FEATURE_MINOR_SHMEM | features);
 	page_fill(arena);
 	CHECK(page_register(arena, GC_UFFDIO_REGISTER_MODE_MINOR) > 0);
 }
@@ -100,13 +116,20 @@ int main(void)
 {
 	struct page_arena arena;
 
-	arm(&arena, false); /* exits with PAGE_SKIP where there are no minor faults */
+	arm(&arena, PAGES, false, 0); /* exits with PAGE_SKIP where there are no minor faults */
 	count("page", &arena, one_by_one, false);
 	count("range", &arena, whole, false);
 	count("mapped", &arena, step_over, true);
 	page_close(&arena);
-	arm(&arena, true);
+	arm(&arena, PAGES, true, 0);
+	CHECK(range_continue(&arena, 0, 1) == 0); /* from now on there is a page table */
 	count("huge", &arena, whole, false);
+	page_close(&arena);
+	arm(&arena, PMD_PAGES, true, 0); /* none yet, nor after a zap of what has none */
+	printf("count pmd %lu\n", (unsigned long)least(&arena, whole, false));
+	page_close(&arena);
+	arm(&arena, PAGES, false, FEATURE_CONTINUE_SKIP); /* exits with PAGE_SKIP elsewhere */
+	count("skip", &arena, skip, true);
 	page_close(&arena);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* test/support/require.h: tests that need something of the kernel skip where it is missing, unless
  * the environment insists.
  *
- * PLX_TEST_REQUIRE lists, separated by commas or blanks, what must be there: minor, sigbus, thread.
+ * PLX_TEST_REQUIRE lists, separated by commas or blanks, what must be there: minor, sigbus, thread,
+ * skip (UFFDIO_CONTINUE_MODE_SKIP, of patched kernels only).
  * Where it lists the word, a missing capability is a failure and not a skip. */
 #ifndef TEST_SUPPORT_REQUIRE_H
 #define TEST_SUPPORT_REQUIRE_H

@@ -38,6 +38,8 @@
 	  "How objects move: minor (UFFDIO_CONTINUE), copy (UFFDIO_COPY), stw (all inside the pause).") \
 	X(delivery, GC_UFFD_DELIVERY, ENUM, 0, 0, 2, "auto|thread|sigbus", \
 	  "Who resolves a fault: a thread of the collector, or the faulting mutator in a SIGBUS handler. auto: thread.") \
+	X(kernel_ext, GC_KERNEL_EXT, COUNT, 1, 0, 1, "0|1", \
+	  "1: use what a patched kernel offers beyond Linux (kernel/README.md; ./dev info shows it), where the probe finds that it works. 0: do not.") \
 	X(flip, GC_FLIP, ENUM, 0, 0, 2, "auto|detach|zap", \
 	  "How the flip takes pages away: detach moves all page tables, zap drops only dirty pages. auto: the cheaper.") \
 	X(evacuate, GC_EVACUATE, ENUM, 0, 0, 2, "auto|all|none", \
