@@ -189,7 +189,8 @@ static void cycle_start(struct gc_heap *heap)
 {
 	gc_references_begin(heap);
 	gc_guardians_begin(heap);
-	gc_store_relaxed(&heap->phase, GC_PHASE_MARKING); /* [CY-1] a hint until the flip */
+	gc_exchange_acq_rel(&heap->late.count, GC_LATE_CLOSED); /* [MO-LATE] [B-4] */
+	gc_store_relaxed(&heap->phase, GC_PHASE_MARKING);	/* [CY-1] a hint until the flip */
 	if (heap->stopped || !heap->world->roots_close(heap))
 		cycle_start_stw(heap);
 	else

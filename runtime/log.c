@@ -154,7 +154,8 @@ static void log_decisions(const struct gc_heap *heap, const struct plx_cycle_sum
 		"%" PRIu64 " pages late, detached %s; allocated %s since the last cycle, %" PRIu64
 		" faults\n",
 		log_bytes(budget).text, cycle->evacuated_count, cycle->target_count,
-		(uint64_t)gc_load_relaxed(&heap->late.count), /* nobody changes it now */
+		/* Nobody changes it now. */
+		(uint64_t)(cycle->evacuated_count ? gc_load_relaxed(&heap->late.count) : 0),
 		log_bytes(cycle->evacuated_count ? cycle->detach_bytes : 0).text,
 		log_bytes(s->allocated_bytes).text, s->faults);
 	if (fixed)

@@ -10,6 +10,11 @@
  *       into a candidate region is flagged.                                                  [I1]
  * [B-3] While planning, a page flagged for the first time is also listed, so that the pause need
  *       not scan the flags to know all dirty pages.
+ * [B-4] The list is closed, its count beyond any place in it, from the start of a cycle until the plan
+ *       counts dirty pages. Else a thread that took a place before that, and stood still before it wrote
+ *       there, would overwrite the page of one that was given the same place after it:
+ *           place 0 taken by A | count reset | place 0 taken and written by B | written by A
+ *       and B's page would be neither listed nor seen by the scan, and would keep old references.
  *
  * Who runs here: mutators. Nothing waits. */
 #include <parallax/barrier.h>
@@ -81,7 +86,8 @@ static void barrier_list_late(struct gc_heap *heap, struct gc_page page)
 	 * is seen by the scan, one set after it is listed [MO-LATE]. */
 	uint32_t index = gc_add_acq_rel(&heap->late.count, 1);
 
-	if (index < GC_LATE_DIRTY_MAX)
+	gc_yield_point();
+	if (index < GC_LATE_DIRTY_MAX) /* [B-4] */
 		heap->late.pages[index] = page.n;
 }
 

@@ -64,8 +64,8 @@ static void flip_list_dirty_runs(struct gc_heap *heap)
 
 	cycle->dirty_run_count = 0;
 	cycle->dirty_pages = 0;
-	gc_exchange_acq_rel(&heap->late.count,
-			    0); /* [MO-LATE] flags set before this are seen below */
+	/* From here on late pages are listed [B-4]; flags set before are seen below. */
+	gc_exchange_acq_rel(&heap->late.count, 0); /* [MO-LATE] */
 	for (uint32_t n = 0; n <= pages; n++) {
 		bool dirty = n < pages && gc_unit_is_dirty(heap, (struct gc_page){n});
 

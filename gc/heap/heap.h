@@ -183,11 +183,13 @@ struct gc_cycle {
 	uint64_t held_by_stacks;	   /* regions that were chosen */
 };
 
-struct gc_late_dirty {
-	uint32_t count; /* atomic; more than GC_LATE_DIRTY_MAX: overflowed */
-	uint32_t pages[64];
-};
+/* See [B-3] [B-4] in gc/collect/barrier.c. */
 #define GC_LATE_DIRTY_MAX 64
+#define GC_LATE_CLOSED (UINT32_C(1) << 31)
+struct gc_late_dirty {
+	uint32_t count; /* atomic; more than GC_LATE_DIRTY_MAX: overflowed, or closed */
+	uint32_t pages[GC_LATE_DIRTY_MAX];
+};
 
 /* Which values are references: gc/heap/slot.h. */
 struct gc_tags {
