@@ -34,7 +34,7 @@
 #define SIZE_LEAST_CYCLE_NS 1e5
 #define SIZE_LEAST_RATE 1e-9 /* bytes a nanosecond */
 /* A cycle costs mutators more than the CPU time it is reckoned by: faults, barriers, and what died while it
- * marked. Hence 8: half as much makes binary trees a tenth slower, twice as much costs memory alone. */
+ * marked. Hence 8: with 2 bench/peers' trees take a tenth longer, with 16 its gcbench does. */
 #define SIZE_LASTS 8
 #define SIZE_SUPPLIED 4 /* by how much a page is cheaper that another CPU makes in advance */
 
@@ -54,8 +54,9 @@ static uint64_t size_initial(const struct gc_heap *heap)
 
 void gc_size_init(struct gc_heap *heap)
 {
-	heap->size = (struct gc_size){.start_ns = gc_clock_ns(),
-				      .page_ns = gc_probe_page_ns(heap->view.memfd >= 0)};
+	heap->size = (struct gc_size){.start_ns = gc_clock_ns()};
+	if (heap->config.heap_policy == GC_SIZE_BALANCE) /* nobody else asks */
+		heap->size.page_ns = gc_probe_page_ns(heap->view.memfd >= 0);
 	gc_store_relaxed(&heap->soft_limit_bytes, size_initial(heap)); /* a statistic */
 }
 

@@ -265,7 +265,7 @@ struct gc_size {
 	double rate, speed;		/* bytes a nanosecond: allocated; marked while collecting */
 	uint64_t start_ns, start_bytes; /* of the last cycle */
 	uint64_t cpu_ns;		/* of this thread at its end */
-	double page_ns;			/* what a page costs that does not exist yet */
+	double page_ns;			/* what a page costs that does not exist yet; 0: unknown */
 };
 
 struct gc_heap {

@@ -142,8 +142,18 @@ void gc_probe_run(struct gc_probe *probe)
 	pthread_mutex_lock(&probe_lock);
 	probe_plans_locked(probe);
 	gc_probe_move_part(probe);
-	probe->page_ns = gc_probe_page_ns(true);
+	probe->page_ns = gc_probe_page_part(true);
 	pthread_mutex_unlock(&probe_lock);
+}
+
+double gc_probe_page_ns(bool shared)
+{
+	double ns;
+
+	pthread_mutex_lock(&probe_lock);
+	ns = gc_probe_page_part(shared);
+	pthread_mutex_unlock(&probe_lock);
+	return ns;
 }
 
 void gc_probe_fork(enum gc_fork_step step)

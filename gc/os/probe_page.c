@@ -1,7 +1,7 @@
 /* gc/os/probe_page.c: what a page costs that did not exist: until the kernel has made it and somebody has
  * been in it. A quarter of a microsecond, or, where a hypervisor keeps page tables of its own, sixty times that.
  *
- * Who runs here: heap creation and the info program; any thread. */
+ * Who runs here: heap creation and the info program, under the probe's lock. */
 #include <unistd.h>
 
 #include "gc/os/probe_parts.h"
@@ -28,7 +28,7 @@ static int64_t probe_batch_ns(const struct gc_probe_scratch *scratch, size_t bat
 	return (int64_t)(gc_probe_now_ns() - start_ns);
 }
 
-double gc_probe_page_ns(bool shared)
+double gc_probe_page_part(bool shared)
 {
 	size_t bytes = PROBE_PAGE_BATCH * PROBE_PAGE_BATCHES * (size_t)sysconf(_SC_PAGESIZE);
 	struct gc_capability capability = {0};

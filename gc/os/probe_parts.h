@@ -36,5 +36,6 @@ uint64_t gc_probe_now_ns(void);
 void gc_probe_fault_parts(struct gc_probe *probe);
 void gc_probe_remap_parts(struct gc_probe *probe);
 void gc_probe_move_part(struct gc_probe *probe); /* after the one above */
+double gc_probe_page_part(bool shared);		 /* see gc_probe_page_ns */
 
 #endif

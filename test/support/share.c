@@ -1,22 +1,11 @@
 /* test/support/share.c: see share.h. */
 #include "test/support/share.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "test/support/number.h"
 
 static uint64_t share_percent(void)
 {
-	const char *text = getenv("PLX_TEST_SHARE");
-	char *end;
-	unsigned long percent;
-
-	if (text == NULL)
-		return 100;
-	percent = strtoul(text, &end, 10);
-	if (*end == '\0' && percent >= 1 && percent <= 100)
-		return percent;
-	fprintf(stderr, "PLX_TEST_SHARE=%s: not a number of percent from 1 to 100\n", text);
-	exit(2);
+	return test_number_from("PLX_TEST_SHARE", 100, 100);
 }
 
 uint64_t share_of(uint64_t count, uint64_t least)

@@ -37,12 +37,12 @@ static void test_a_place_belongs_to_one_thread(void **state)
 		       (const char *const[]){"GC_HEAP_MAX", "32M", "GC_EVACUATE", "none", NULL});
 	gc = (struct gc_heap *)heap;
 	plx_collect(thread);
-	assert_true(count(gc) >=
-		    GC_LATE_CLOSED); /* nothing was to be moved, so nothing was listed */
+	/* Nothing was to be moved, so nothing was listed. */
+	assert_true(count(gc) >= GC_LATE_CLOSED);
 	gc->late.pages[0] = NOBODY;
 	gc_store_relaxed(&gc->phase, GC_PHASE_PLANNING);
-	flag(gc,
-	     100); /* the scan will see it: were it listed, it would be written at any later time */
+	/* The scan will see it: a place in the list would be written at any later time. */
+	flag(gc, 100);
 	assert_int_equal(gc->late.pages[0], NOBODY);
 	gc_exchange_acq_rel(&gc->late.count, 0); /* [MO-LATE] as the plan does */
 	flag(gc, 101);
@@ -54,8 +54,7 @@ static void test_a_place_belongs_to_one_thread(void **state)
 	gc_store_relaxed(&gc->phase, GC_PHASE_IDLE);
 	for (uint32_t page = 100; page <= 102; page++)
 		gc->pages.flags[page] = 0;
-	plx_thread_detach(thread);
-	assert_int_equal(plx_heap_destroy(heap), PLX_OK);
+	test_heap_close(heap, thread);
 }
 
 int main(void)

@@ -20,6 +20,7 @@
 #include "gc/os/uffd_abi.h"
 #include "runtime/world.h"
 #include "test/support/require.h"
+#include "test/support/userfaultfd.h"
 
 #define PAGES 16
 
@@ -268,17 +269,6 @@ static void heaps_use_it_unless_told_not_to(void **state)
 	heap_with("0", "sigbus", false);
 }
 
-static int need_userfaultfd(void **state)
-{
-	struct gc_uffd uffd;
-	int result = gc_uffd_open(&uffd, GC_UFFD_MINOR, false);
-
-	(void)state;
-	gc_uffd_close(&uffd);
-	test_require("minor", result == 0);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,5 +279,5 @@ int main(void)
 		cmocka_unit_test(heaps_use_it_unless_told_not_to),
 	};
 
-	return cmocka_run_group_tests(tests, need_userfaultfd, NULL);
+	return cmocka_run_group_tests(tests, test_need_userfaultfd, NULL);
 }

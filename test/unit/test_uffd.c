@@ -17,6 +17,7 @@
 #include "gc/os/uffd_abi.h"
 #include "test/support/inject.h"
 #include "test/support/require.h"
+#include "test/support/userfaultfd.h"
 
 #if __has_include(<linux/userfaultfd.h>)
 #include <linux/userfaultfd.h>
@@ -479,18 +480,6 @@ static void open_reports_the_last_error(void **state)
 	assert_int_equal(uffd.fd, -1);
 }
 
-static int need_userfaultfd(void **state)
-{
-	struct gc_uffd uffd;
-	int result = gc_uffd_open(&uffd, GC_UFFD_MINOR, false);
-
-	(void)state;
-	gc_uffd_close(&uffd);
-	test_require("minor", result == 0);
-	test_require("thread", result == 0);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,5 +499,5 @@ int main(void)
 		cmocka_unit_test(open_reports_the_last_error),
 	};
 
-	return cmocka_run_group_tests(tests, need_userfaultfd, NULL);
+	return cmocka_run_group_tests(tests, test_need_userfaultfd, NULL);
 }
